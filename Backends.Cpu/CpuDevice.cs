@@ -1,0 +1,125 @@
+namespace Portable.Backends.Cpu;
+
+/// <summary>The processor, opened: one worker pool for all its streams, which take turns at it.</summary>
+internal sealed class CpuDevice : Device
+{
+    private bool _disposed;
+
+    /// <summary>Opens it with a number of threads, the calling one included.</summary>
+    public CpuDevice(DeviceInfo info, DeviceCapabilities capabilities, NumericMode numerics, long budgetBytes, int threads)
+        : base(info, capabilities, numerics, budgetBytes) => Pool = new WorkerPool(threads);
+
+    /// <summary>The threads; use only while holding <see cref="PoolTurn"/>.</summary>
+    public WorkerPool Pool { get; }
+
+    /// <summary>Held by the stream or the load that uses the pool.</summary>
+    public Lock PoolTurn { get; } = new();
+
+    /// <inheritdoc/>
+    public override DeviceBuffer Allocate(long bytes, MemoryKind kind)
+    {
+        (NativeBlock block, Action release) = AllocateBlock(bytes, kind);
+        return new CpuBuffer(this, block, release);
+    }
+
+    /// <inheritdoc/>
+    public override HostBuffer AllocateHost(long bytes)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, int.MaxValue);
+        return new CpuHostBuffer(new NativeBlock(bytes));
+    }
+
+    /// <inheritdoc/>
+    public override DeviceWeight LoadWeight(IReadOnlyList<WeightMatrix> parts, WeightStacking stacking = WeightStacking.Outputs)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentNullException.ThrowIfNull(parts);
+        if (parts.Count == 0)
+            throw new ArgumentException("at least one matrix is needed", nameof(parts));
+        foreach (WeightMatrix part in parts)
+        {
+            if (part.Columns != parts[0].Columns || (stacking == WeightStacking.Experts && part.Rows != parts[0].Rows))
+            {
+                throw new ArgumentException(
+                    $"{part.Name} [{part.Rows}, {part.Columns}] does not stack on {parts[0].Name} [{parts[0].Rows}, {parts[0].Columns}]", nameof(parts));
+            }
+        }
+
+        long bytes = parts.Sum(p => WeightBytes(p.Rows, p.Columns, p.Format));
+        Action release = Reserve(bytes, MemoryKind.Weights);
+        var matrices = new List<CpuMatrix>(parts.Count);
+        try
+        {
+            lock (PoolTurn)
+            {
+                foreach (WeightMatrix part in parts)
+                    matrices.Add(new CanonicalMatrix(part));
+            }
+
+            return new CpuWeight(this, [.. matrices], stacking, bytes, release);
+        }
+        catch (Exception error)
+        {
+            foreach (CpuMatrix matrix in matrices)
+                matrix.Dispose();
+            release();
+            if (error is OutOfMemoryException)
+                throw new DeviceOutOfMemoryException(Info.Id, nameof(MemoryKind.Weights), bytes, ProcessorProbe.AvailableMemory());
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override long WeightBytes(int rows, int columns, WeightFormat format) => CanonicalMatrix.BytesOf(rows, columns, format);
+
+    /// <inheritdoc/>
+    public override KvCache CreateKvCache(KvCacheLayout layout)
+    {
+        (NativeBlock block, Action release) = AllocateBlock(KvCacheBytes(layout), MemoryKind.KvCache);
+        return new CpuKvCache(this, layout, block, release);
+    }
+
+    /// <inheritdoc/>
+    public override long KvCacheBytes(KvCacheLayout layout)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        if (!Capabilities.KvFormats.Contains(layout.Format))
+            throw new UnsupportedException($"KV format {layout.Format}", $"{Info.Id} offers {string.Join(", ", Capabilities.KvFormats)}");
+        if (layout.Layers < 1 || layout.KeyHeads < 1 || layout.KeySize < 1 || layout.ValueSize < 1 || layout.PageSize < 1 || layout.Pages < 1)
+            throw new ArgumentException($"every size of a KV cache must be positive: {layout}", nameof(layout));
+        return CpuKvCache.BytesOf(layout);
+    }
+
+    /// <inheritdoc/>
+    public override CommandStream CreateStream()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new CpuStream(this);
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        Pool.Dispose();
+    }
+
+    private (NativeBlock Block, Action Release) AllocateBlock(long bytes, MemoryKind kind)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Action release = Reserve(bytes, kind);
+        try
+        {
+            return (new NativeBlock(bytes), release);
+        }
+        catch (OutOfMemoryException)
+        {
+            release();
+            throw new DeviceOutOfMemoryException(Info.Id, kind.ToString(), bytes, ProcessorProbe.AvailableMemory());
+        }
+    }
+}

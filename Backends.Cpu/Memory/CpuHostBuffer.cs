@@ -1,0 +1,18 @@
+namespace Portable.Backends.Cpu;
+
+/// <summary>Host memory for downloads.</summary>
+internal sealed unsafe class CpuHostBuffer(NativeBlock block) : HostBuffer
+{
+    /// <inheritdoc/>
+    public override Span<byte> Span
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(block.Pointer is null, this);
+            return new(block.Pointer, checked((int)block.Bytes));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose() => block.Dispose();
+}
