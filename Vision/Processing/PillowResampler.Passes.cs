@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.Intrinsics;
+using Portable.Vision.Images;
 
 namespace Portable.Vision.Processing;
 

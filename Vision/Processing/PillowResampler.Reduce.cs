@@ -1,3 +1,5 @@
+using Portable.Vision.Images;
+
 namespace Portable.Vision.Processing;
 
 internal static partial class PillowResampler

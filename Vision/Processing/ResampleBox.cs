@@ -1,3 +1,5 @@
+using Portable.Vision.Images;
+
 namespace Portable.Vision.Processing;
 
 /// <summary>The part of the source that a resize maps to the whole output, in source pixels; edges may be fractional.</summary>

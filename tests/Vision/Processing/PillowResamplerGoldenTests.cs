@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using Portable.Vision.Images;
 using Portable.Vision.Processing;
 
 namespace Portable.Tests.Vision.Processing;

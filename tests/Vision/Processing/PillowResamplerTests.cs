@@ -1,3 +1,4 @@
+using Portable.Vision.Images;
 using Portable.Vision.Processing;
 
 namespace Portable.Tests.Vision.Processing;

@@ -1,4 +1,4 @@
-namespace Portable.Vision.Processing;
+namespace Portable.Vision.Images;
 
 /// <summary>Interleaved 8-bit samples, [Height, Width, Channels], without padding.</summary>
 internal readonly record struct PixelBuffer(byte[] Data, int Width, int Height, int Channels)
