@@ -20,9 +20,10 @@ internal static class SmartResize
                 "image", $"one side of {width} x {height} pixels is {ratio:0.#} times the other, and the model takes at most 200 times; crop it");
         }
 
-        // Python's round is half to even; the scale is computed from the original area.
-        long targetHeight = Multiple(Math.Round((double)height / factor, MidpointRounding.ToEven));
-        long targetWidth = Multiple(Math.Round((double)width / factor, MidpointRounding.ToEven));
+        // Python's round is half to even. A side below half the factor becomes 0 here, so that the area counts as too
+        // small; the scale is computed from the original area.
+        long targetHeight = (long)Math.Round((double)height / factor, MidpointRounding.ToEven) * factor;
+        long targetWidth = (long)Math.Round((double)width / factor, MidpointRounding.ToEven) * factor;
         double area = (double)height * width;
         if (targetHeight * targetWidth > maxPixels)
         {
