@@ -1,0 +1,33 @@
+namespace Portable.Vision.Images;
+
+/// <summary>What becomes of transparency when an image is turned into RGB.</summary>
+public enum AlphaHandling
+{
+    /// <summary>
+    /// Composites over white with Pillow's arithmetic: what the image processors of transformers do with an image that
+    /// has an alpha channel or a transparent colour.
+    /// </summary>
+    OverWhite,
+
+    /// <summary>Drops alpha, so that colours hidden under it appear: what transformers' <c>load_image</c> does with a path.</summary>
+    Drop,
+}
+
+/// <summary>How an image file becomes RGB.</summary>
+public sealed record ImageDecodeOptions
+{
+    /// <summary>The options used where none are given.</summary>
+    public static ImageDecodeOptions Default { get; } = new();
+
+    /// <summary>Caps on the file.</summary>
+    public ImageLimits Limits { get; init; } = ImageLimits.Default;
+
+    /// <summary>What becomes of transparency.</summary>
+    public AlphaHandling Alpha { get; init; } = AlphaHandling.OverWhite;
+
+    /// <summary>Whether the EXIF orientation turns and mirrors the image. Default true.</summary>
+    public bool ApplyOrientation { get; init; } = true;
+
+    /// <summary>How errors name the image: "image 2", a file name. Default "image".</summary>
+    public string Name { get; init; } = "image";
+}
