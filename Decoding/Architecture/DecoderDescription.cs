@@ -67,7 +67,7 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         void Add(Operator @operator, string module)
         {
             MatrixInfo info = checkpoint.Describe(module);
-            weights.Add(new(@operator, info.Tensor, info.Format, info.Rows, info.Columns, info.HasGroupIndex));
+            weights.Add(new(@operator, info.TensorName, info.Format, info.Rows, info.Columns, info.HasGroupIndex));
         }
     }
 

@@ -47,14 +47,14 @@ internal static class GgufDecoder
                 RotaryDimensions = rotary,
                 Style = family.GgufRope,
                 Scaling = Scaling(),
-                FrequencyFactors = checkpoint.TryReadVector("rope_freqs.weight", out float[]? factors) ? Checked(factors!, rotary / 2) : null,
+                FrequencyFactors = checkpoint.TryReadVector("rope_freqs.weight", out float[]? factors) ? Checked(factors, rotary / 2) : null,
                 Sections = Sections(rotary),
                 SectionOrder = family.SectionOrder,
             },
             Windows = [.. Enumerable.Repeat(window, layers)],
-            QkvBias = checkpoint.HasTensor("blk.0.attn_q.bias"),
-            OutputBias = checkpoint.HasTensor("blk.0.attn_output.bias"),
-            FeedForwardBias = checkpoint.HasTensor("blk.0.ffn_down.bias"),
+            QkvBias = checkpoint.TryGetTensor("blk.0.attn_q.bias", out _),
+            OutputBias = checkpoint.TryGetTensor("blk.0.attn_output.bias", out _),
+            FeedForwardBias = checkpoint.TryGetTensor("blk.0.ffn_down.bias", out _),
             QueryKeyNorm = family.QueryKeyNorm,
             TiedHead = !checkpoint.HasMatrix(DecoderTensors.Gguf.Head),
             EndTokens = [.. new[] { "eos_token_id", "eot_token_id", "eom_token_id" }
@@ -70,26 +70,28 @@ internal static class GgufDecoder
 
         int? OptionalDimension(string key, int max = ConfigSection.MaxDimension)
         {
-            if (!metadata.Contains(key))
+            if (!metadata.TryGet(key, out _))
                 return null;
             if (metadata.TryGetInt32(key, out int number) && number >= 1 && number <= max)
                 return number;
-            throw new InvalidModelException(file, key, $"expected an integer from 1 to {max}, found {metadata.Describe(key)}");
+            throw new InvalidModelException(file, key, $"expected an integer from 1 to {max}, found {Found(key)}");
         }
 
         double? OptionalNumber(string key, double min, double max)
         {
-            if (!metadata.Contains(key))
+            if (!metadata.TryGet(key, out _))
                 return null;
-            if (metadata.TryGetDouble(key, out double number) && number >= min && number <= max)
+            if (metadata.TryGetFloat(key, out float number) && number >= min && number <= max)
                 return number;
-            throw new InvalidModelException(file, key, $"expected a number from {min} to {max}, found {metadata.Describe(key)}");
+            throw new InvalidModelException(file, key, $"expected a number from {min} to {max}, found {Found(key)}");
         }
+
+        string Found(string key) => metadata.TryGet(key, out GgufValue value) ? value.ToString() : "nothing";
 
         RopeScaling Scaling()
         {
             string key = a + ".rope.scaling.type";
-            string kind = metadata.Contains(key) ? metadata.GetString(key) : "none";
+            string kind = metadata.TryGet(key, out _) ? metadata.GetString(key) : "none";
             return kind switch
             {
                 "none" => RopeScaling.None,
@@ -101,11 +103,11 @@ internal static class GgufDecoder
         IReadOnlyList<int>? Sections(int dimensions)
         {
             string key = a + ".rope.dimension_sections";
-            if (!metadata.Contains(key))
+            if (!metadata.TryGet(key, out _))
                 return null;
             if (!metadata.TryGetInt32Array(key, out int[]? sections) || sections.Length is < 3 or > 4
                 || sections.Any(s => s < 0 || s > dimensions) || sections.Sum() > dimensions / 2)
-                throw new InvalidModelException(file, key, $"expected sections of together {dimensions / 2} frequencies, found {metadata.Describe(key)}");
+                throw new InvalidModelException(file, key, $"expected sections of together {dimensions / 2} frequencies, found {Found(key)}");
             return sections.Take(3).All(s => s == 0) ? null : [.. sections.Take(3)];
         }
 

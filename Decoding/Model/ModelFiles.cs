@@ -13,7 +13,7 @@ internal static class ModelFiles
     public static Tokenizer ReadTokenizer(Checkpoint checkpoint)
     {
         if (checkpoint.Kind == CheckpointKind.Gguf)
-            return Tokenizer.FromGguf(ReadVocabulary(checkpoint), checkpoint.Path);
+            return Tokenizer.FromGguf(GgufVocabularyReader.Read(checkpoint), checkpoint.Path);
         if (checkpoint.TryReadFile("tokenizer.json", out byte[]? bytes))
             return Tokenizer.FromJson(bytes, Path.Combine(checkpoint.Path, "tokenizer.json"));
         throw new InvalidModelException(checkpoint.Path, "tokenizer.json", "the file is missing; a model folder needs it (SentencePiece files alone are not supported yet)");
@@ -25,7 +25,7 @@ internal static class ModelFiles
         if (checkpoint.Kind == CheckpointKind.Gguf)
         {
             const string key = "tokenizer.chat_template";
-            return checkpoint.Metadata!.Contains(key) ? ChatTemplate.Parse(checkpoint.Metadata.GetString(key), key) : null;
+            return checkpoint.Metadata!.TryGetString(key, out string? text) ? ChatTemplate.Parse(text, key) : null;
         }
 
         if (checkpoint.TryReadFile("chat_template.jinja", out byte[]? jinja))
@@ -114,5 +114,4 @@ internal static class ModelFiles
         }
     }
 
-    private static GgufVocabulary ReadVocabulary(Checkpoint checkpoint) => GgufVocabularyReader.Read(checkpoint);
 }

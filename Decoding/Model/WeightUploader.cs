@@ -1,6 +1,6 @@
 using Portable.Checkpoints;
 
-namespace Portable.Decoding.Model;
+namespace Portable.Decoding;
 
 /// <summary>A matrix that a model expects: its module name and its shape by the configuration.</summary>
 /// <param name="Module">The tensor's name without ".weight".</param>
@@ -49,9 +49,9 @@ public sealed class WeightUploader
                 MatrixInfo info = _checkpoint.Describe(part.Module);
                 if (info.Rows != part.Rows || info.Columns != part.Columns)
                     throw new InvalidModelException(
-                        _checkpoint.Path, info.Tensor, $"expected shape [{part.Rows}, {part.Columns}] by the configuration, found [{info.Rows}, {info.Columns}]");
+                        _checkpoint.Path, info.TensorName, $"expected shape [{part.Rows}, {part.Columns}] by the configuration, found [{info.Rows}, {info.Columns}]");
                 matrices.Add(_checkpoint.ReadMatrix(part.Module));
-                _doneBytes += info.Bytes;
+                _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
             }
 
             DeviceWeight weight = _device.LoadWeight(matrices);
