@@ -1,15 +1,5 @@
 namespace Portable.Vision.Images;
 
-/// <summary>The formats that the built-in decoder reads.</summary>
-internal enum ImageFormat
-{
-    Png,
-    Jpeg,
-    Webp,
-    Gif,
-    Bmp,
-}
-
 /// <summary>Recognises image files by their first bytes; names and media types are not trusted.</summary>
 internal static class ImageFormats
 {

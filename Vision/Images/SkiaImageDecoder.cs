@@ -24,9 +24,22 @@ public sealed class SkiaImageDecoder : IImageDecoder
         {
             ImageFormat.Png => PngReader.Read(source),
             ImageFormat.Gif => (GifReader.Read(source), 1),
-            ImageFormat format => DecodeWithSkia(source, format),
+            ImageFormat format => DecodeNatively(source, format),
         };
         return options.ApplyOrientation ? ExifOrientation.Apply(image, orientation) : image;
+    }
+
+    private static (RgbImage Image, int Orientation) DecodeNatively(in ImageFile file, ImageFormat format)
+    {
+        try
+        {
+            return DecodeWithSkia(file, format);
+        }
+        catch (Exception error) when (error is DllNotFoundException or TypeInitializationException)
+        {
+            throw new UnsupportedException(
+                $"image format {format}", $"SkiaSharp's native library cannot be loaded here ({error.GetBaseException().Message.TrimEnd('.')}); add the SkiaSharp.NativeAssets package of this platform");
+        }
     }
 
     private static unsafe (RgbImage Image, int Orientation) DecodeWithSkia(in ImageFile file, ImageFormat format)

@@ -5,7 +5,7 @@ namespace Portable.Vision.Processing;
 /// <summary>
 /// Prepares images for one model: resize, rescale, normalise, cut into patches. Thread-safe and without state between calls.
 /// </summary>
-public interface IImageProcessor
+internal interface IImageProcessor
 {
     /// <summary>The settings that it follows.</summary>
     ImageProcessorConfig Config { get; }

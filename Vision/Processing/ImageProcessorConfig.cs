@@ -7,7 +7,7 @@ namespace Portable.Vision.Processing;
 /// the <c>image_processor</c> object of <c>processor_config.json</c>. A key that is absent is null; the processor of the
 /// named type supplies its default.
 /// </summary>
-public sealed record ImageProcessorConfig
+internal sealed record ImageProcessorConfig
 {
     /// <summary>The file that the settings were read from, for messages.</summary>
     public required string Source { get; init; }

@@ -1,7 +1,7 @@
 namespace Portable.Vision.Processing;
 
 /// <summary>Chooses the image processor of a checkpoint by the name in its settings.</summary>
-public static class ImageProcessors
+internal static class ImageProcessors
 {
     /// <summary>Creates the processor.</summary>
     /// <exception cref="UnsupportedException">No processor of that name is built in.</exception>

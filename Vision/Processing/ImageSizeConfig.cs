@@ -4,7 +4,7 @@ namespace Portable.Vision.Processing;
 /// A size as image processors store it: an object with some of these keys, or one number for a square. What the edges
 /// mean depends on the processor: pixels, or for the Qwen-VL processors numbers of pixels in the whole image.
 /// </summary>
-public sealed record ImageSizeConfig
+internal sealed record ImageSizeConfig
 {
     /// <summary>Key <c>height</c>.</summary>
     public int? Height { get; init; }

@@ -3,7 +3,7 @@ using Portable.Vision.Images;
 namespace Portable.Vision.Processing;
 
 /// <summary>An image as a vision tower takes it: normalised patches and their grid. Immutable; safe to share between threads.</summary>
-public sealed class ProcessedImage
+internal sealed class ProcessedImage
 {
     internal ProcessedImage(
         float[] pixelValues, int patchLength, int gridT, int gridH, int gridW, int mergeSize, RgbImage resized, string contentHash)

@@ -1,7 +1,7 @@
 namespace Portable.Vision.Processing;
 
 /// <summary>Resampling filters, numbered as Pillow's <c>Resampling</c> enumeration, which preprocessor files store.</summary>
-public enum ResampleFilter
+internal enum ResampleFilter
 {
     /// <summary>Copies the nearest source pixel.</summary>
     Nearest = 0,
