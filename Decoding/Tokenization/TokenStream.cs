@@ -26,7 +26,7 @@ public sealed class TokenStream
     public void Append(int id, StringBuilder text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        if (_tokenizer.TokenText(id) is not { } token || (_skipSpecialTokens && _tokenizer.IsSpecial(id)))
+        if (_tokenizer.DecodedText(id) is not { } token || (_skipSpecialTokens && _tokenizer.IsSpecial(id)))
             return;
         _sink.Target = text;
         _first.Token(token, continues: false);

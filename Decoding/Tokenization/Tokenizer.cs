@@ -10,6 +10,7 @@ public sealed partial class Tokenizer
 {
     private readonly Vocabulary _vocabulary;
     private readonly string?[] _texts;
+    private readonly string?[] _decodedTexts;
     private readonly bool[] _isSpecial;
     private readonly Dictionary<string, int> _addedIds = new(StringComparer.Ordinal);
     private readonly Normalizer? _normalizer;
@@ -41,6 +42,15 @@ public sealed partial class Tokenizer
             _texts[token.Id] = token.Content;
             _isSpecial[token.Id] = token.Special;
             _addedIds[token.Content] = token.Id;
+        }
+
+        // A token that is looked for in normalized text also decodes to its normalized content.
+        _decodedTexts = _texts;
+        if (_normalizer is not null && _addedTokens.Any(t => t.Normalized))
+        {
+            _decodedTexts = [.. _texts];
+            foreach (AddedToken token in _addedTokens.Where(t => t.Normalized))
+                _decodedTexts[token.Id] = _normalizer.Normalize(token.Content);
         }
 
         PieceStage stage = parts.Model;
@@ -149,7 +159,7 @@ public sealed partial class Tokenizer
     /// </summary>
     public byte[] TokenBytes(int id)
     {
-        if (TokenText(id) is not { } token)
+        if (DecodedText(id) is not { } token)
             return [];
         if (_byteLevel)
         {
@@ -176,6 +186,9 @@ public sealed partial class Tokenizer
         first.End();
         return Encoding.UTF8.GetBytes(text.ToString(1, text.Length - 1));
     }
+
+    /// <summary>What the decoder gets for an id.</summary>
+    internal string? DecodedText(int id) => (uint)id < (uint)_decodedTexts.Length ? _decodedTexts[id] : null;
 
     internal DecoderStage CreateDecoder(TextSink sink, bool whole)
     {

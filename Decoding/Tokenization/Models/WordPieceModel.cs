@@ -36,10 +36,11 @@ internal sealed class WordPieceModel(Vocabulary vocabulary, int unknownId, strin
         char[] rented = ArrayPool<char>.Shared.Rent(prefix.Length + Vocabulary.LongestToken);
         try
         {
-            prefix.CopyTo(rented);
             for (int start = 0; start < word.Length;)
             {
                 int lead = start == 0 ? 0 : prefix.Length;
+                if (lead > 0)
+                    prefix.CopyTo(rented);
                 int most = Math.Min(word.Length - start, Vocabulary.LongestToken);
                 word.Slice(start, most).CopyTo(rented.AsSpan(lead));
                 int id = -1;
