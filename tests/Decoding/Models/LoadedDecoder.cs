@@ -5,7 +5,7 @@ using Portable.Decoding.Media;
 using Portable.Decoding.Model;
 using Portable.Testing.Foreign;
 
-namespace Portable.Tests.Golden;
+namespace Portable.Tests.Models;
 
 /// <summary>The devices that every golden model runs on.</summary>
 public enum TestDevice

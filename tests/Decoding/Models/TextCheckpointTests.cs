@@ -5,7 +5,7 @@ using Portable.Decoding.Architecture;
 using Portable.Decoding.Templates;
 using Portable.Decoding.Tokenization;
 
-namespace Portable.Tests.Golden;
+namespace Portable.Tests.Models;
 
 /// <summary>
 /// Tiny checkpoints of every text family, as safetensors and as GGUF, against transformers: tokens exact, logits within

@@ -1,4 +1,4 @@
-namespace Portable.Tests.Golden;
+namespace Portable.Tests.Models;
 
 /// <summary>Compares logits with those of a reference.</summary>
 internal static class Logits
