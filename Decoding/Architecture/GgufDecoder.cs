@@ -14,6 +14,9 @@ internal static class GgufDecoder
         DecoderFamily family = DecoderFamily.OfGguf(a) ?? throw new UnsupportedException(
             $"Architecture '{a}' ({file})", $"supported are {string.Join(", ", DecoderFamily.All.SelectMany(f => f.GgufArchitectures))}");
 
+        if ((OptionalDimension(a + ".expert_count", 65536, least: 0) ?? 0) > 0)
+            throw new UnsupportedException($"Architecture '{a}' with experts ({file})", "mixtures of experts are not supported yet");
+
         int hidden = Dimension(a + ".embedding_length"), layers = Dimension(a + ".block_count", 4096);
         int queryHeads = Dimension(a + ".attention.head_count", 65536);
         int keyHeads = OptionalDimension(a + ".attention.head_count_kv", 65536) ?? queryHeads;
@@ -68,13 +71,13 @@ internal static class GgufDecoder
         int Dimension(string key, int max = ConfigSection.MaxDimension) =>
             OptionalDimension(key, max) ?? throw new InvalidModelException(file, key, "the key is missing");
 
-        int? OptionalDimension(string key, int max = ConfigSection.MaxDimension)
+        int? OptionalDimension(string key, int max = ConfigSection.MaxDimension, int least = 1)
         {
             if (!metadata.TryGet(key, out _))
                 return null;
-            if (metadata.TryGetInt32(key, out int number) && number >= 1 && number <= max)
+            if (metadata.TryGetInt32(key, out int number) && number >= least && number <= max)
                 return number;
-            throw new InvalidModelException(file, key, $"expected an integer from 1 to {max}, found {Found(key)}");
+            throw new InvalidModelException(file, key, $"expected an integer from {least} to {max}, found {Found(key)}");
         }
 
         double? OptionalNumber(string key, double min, double max)

@@ -148,6 +148,10 @@ public sealed class TextCheckpointTests
         foreach (JsonElement prompt in golden.RootElement.GetProperty("prompts").EnumerateArray())
         {
             string name = prompt.GetProperty("name").GetString()!, text = prompt.GetProperty("text").GetString()!;
+            // A GGUF vocabulary does not say whether text after a special token gets a space; where the golden notes that
+            // this matters (the mistral templates), only prompts without special tokens can be asked of the file.
+            if (isGguf && name == "chat" && !golden.RootElement.GetProperty("gguf").GetProperty("llama_cpp_tokenizer_agrees").GetBoolean())
+                continue;
             int[] ids = tokenizer.Encode(text, prompt.GetProperty("add_special_tokens").GetBoolean(), SpecialTokens.Parse);
             Assert.That(ids, Is.EqualTo(Ints(prompt.GetProperty("input_ids"))), name);
             string decoded = tokenizer.Decode(Ints(prompt.GetProperty("greedy_ids")), skipSpecialTokens: false);
@@ -190,6 +194,8 @@ public sealed class TextCheckpointTests
             : DecoderFamily.OfModelType(architecture) is not null;
         if (!isKnown)
             Assert.Ignore($"family not supported yet: {architecture}");
+        if (checkpoint.Kind == CheckpointKind.Gguf && checkpoint.Metadata!.TryGetInt32(architecture + ".expert_count", out int experts) && experts > 0)
+            Assert.Ignore($"family not supported yet: {architecture} with experts");
     }
 
     internal static int[] Ints(JsonElement array) => [.. array.EnumerateArray().Select(e => e.GetInt32())];
