@@ -43,12 +43,12 @@ internal static unsafe class PackedBenchmarks
                 fixed (float* px = x, py = y)
                 {
                     nint ix = (nint)px, iy = (nint)py;
-                    double Product(int m) => Measure.Median(0.25, () =>
+                    double Product(int m) => Measure.Best(0.25, () =>
                     {
                         foreach (PackedMatrix copy in copies)
                             PackedProduct.Multiply(new ReadOnlySpan<PackedMatrix>(in copy), (float*)ix, columns, m, (float*)iy, rows, null, false, pool, scratch);
                     });
-                    double read = Measure.Median(0.2, () =>
+                    double read = Measure.Best(0.2, () =>
                     {
                         foreach (PackedMatrix copy in copies)
                             Read(pool, copy.Panels, copy.Bytes);
@@ -86,7 +86,7 @@ internal static unsafe class PackedBenchmarks
                     foreach (int m in new[] { 8, 16, 128, 512 })
                     {
                         nint ix = (nint)px, iy = (nint)py;
-                        double seconds = Measure.Median(0.12, () =>
+                        double seconds = Measure.Best(0.12, () =>
                             PackedProduct.Multiply(parts, (float*)ix, columns, m, (float*)iy, rows, null, false, pool, scratch));
                         Console.Write($"{2.0 * m * rows * columns / seconds / 1e9,8:f0}");
                     }
@@ -118,17 +118,17 @@ internal static unsafe class PackedBenchmarks
                 var rows = new ActivationRows((sbyte*)(codes + (1 << 18)), factors + 16384, factors + 20000);
                 new Span<byte>(memory.Data, 1 << 20).Clear();
                 nint shapeAt = (nint)(&shape), rowsAt = (nint)(&rows);
-                double unpack = Measure.Median(0.1, () =>
+                double unpack = Measure.Best(0.1, () =>
                 {
                     for (int i = 0; i < 200; i++)
                         kernels.Unpack(panel, (PanelShape*)shapeAt, 0, Blocks, codes, factors);
                 }) / 200;
-                double tile = Measure.Median(0.2, () =>
+                double tile = Measure.Best(0.2, () =>
                 {
                     for (int i = 0; i < 200; i++)
                         kernels.Tile(codes, factors, (ActivationRows*)rowsAt, Blocks, sums);
                 }) / 200;
-                double vector = Measure.Median(0.1, () =>
+                double vector = Measure.Best(0.1, () =>
                 {
                     for (int i = 0; i < 200; i++)
                         kernels.Vector(panel, (PanelShape*)shapeAt, (ActivationRows*)rowsAt, sums);

@@ -5,27 +5,15 @@ namespace Portable.Backends.Cpu;
 /// <summary>One row of activations times one panel of 8-bit codes, straight from the panel: the kernel of decode.</summary>
 /// <typeparam name="TSimd">The instructions.</typeparam>
 /// <typeparam name="TVector">Their register.</typeparam>
-internal static unsafe class ByteVector<TSimd, TVector>
+/// <typeparam name="TForm"><see cref="Tags.Symmetric8"/>, <see cref="Tags.Affine8"/> or <see cref="Tags.Halves8"/>.</typeparam>
+internal static unsafe class ByteVector<TSimd, TVector, TForm>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
+    where TForm : struct
 {
-    /// <summary>Panels of <see cref="PackedForm.Symmetric8"/>; writes 32 sums.</summary>
+    /// <summary>Writes 32 sums.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Symmetric(byte* panel, PanelShape* shape, ActivationRows* row, float* sums) =>
-        Run(panel, shape, row, sums, PackedForm.Symmetric8);
-
-    /// <summary>Panels of <see cref="PackedForm.Affine8"/>; writes 32 sums.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Affine(byte* panel, PanelShape* shape, ActivationRows* row, float* sums) =>
-        Run(panel, shape, row, sums, PackedForm.Affine8);
-
-    /// <summary>Panels of <see cref="PackedForm.Halves8"/>; writes 32 sums.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Halves(byte* panel, PanelShape* shape, ActivationRows* row, float* sums) =>
-        Run(panel, shape, row, sums, PackedForm.Halves8);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Run(byte* panel, PanelShape* shape, ActivationRows* row, float* sums, PackedForm form)
+    public static void Run(byte* panel, PanelShape* shape, ActivationRows* row, float* sums)
     {
         new Span<float>(sums, PanelShape.Outputs).Clear();
         int blocks = shape->Blocks, blocksPerGroup = shape->BlocksPerGroup;
@@ -37,7 +25,7 @@ internal static unsafe class ByteVector<TSimd, TVector>
             if (left == 0)
             {
                 header = (ushort*)codes;
-                codes += form == PackedForm.Symmetric8 ? 64 : 128;
+                codes += typeof(TForm) == typeof(Tags.Symmetric8) ? 64 : 128;
                 left = blocksPerGroup;
             }
 
@@ -49,7 +37,7 @@ internal static unsafe class ByteVector<TSimd, TVector>
                 ushort* first = header + output;
                 TVector sum = TSimd.Load(sums + output);
                 TVector dot = Half(TSimd.Zero, line, activations);
-                if (form == PackedForm.Halves8)
+                if (typeof(TForm) == typeof(Tags.Halves8))
                 {
                     sum = Fold(dot, activationScale, TSimd.LoadHalves(first), sum);
                     dot = Half(TSimd.Zero, line + 512, activations + 16);
@@ -59,7 +47,7 @@ internal static unsafe class ByteVector<TSimd, TVector>
                 {
                     dot = Half(dot, line + 512, activations + 16);
                     sum = Fold(dot, activationScale, TSimd.LoadHalves(first), sum);
-                    if (form == PackedForm.Affine8)
+                    if (typeof(TForm) == typeof(Tags.Affine8))
                         sum = TSimd.MultiplyAdd(TSimd.LoadHalves(first + PanelShape.Outputs), activationSum, sum);
                 }
 

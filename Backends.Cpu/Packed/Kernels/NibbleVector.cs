@@ -5,22 +5,15 @@ namespace Portable.Backends.Cpu;
 /// <summary>One row of activations times one panel of 4-bit codes, straight from the panel: the kernel of decode.</summary>
 /// <typeparam name="TSimd">The instructions.</typeparam>
 /// <typeparam name="TVector">Their register.</typeparam>
-internal static unsafe class NibbleVector<TSimd, TVector>
+/// <typeparam name="TForm"><see cref="Tags.Uniform4"/> or <see cref="Tags.Affine4"/>.</typeparam>
+internal static unsafe class NibbleVector<TSimd, TVector, TForm>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
+    where TForm : struct
 {
-    /// <summary>Panels of <see cref="PackedForm.Uniform4"/>; writes 32 sums.</summary>
+    /// <summary>Writes 32 sums.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Uniform(byte* panel, PanelShape* shape, ActivationRows* row, float* sums) =>
-        Run(panel, shape, row, sums, affine: false);
-
-    /// <summary>Panels of <see cref="PackedForm.Affine4"/>; writes 32 sums.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Affine(byte* panel, PanelShape* shape, ActivationRows* row, float* sums) =>
-        Run(panel, shape, row, sums, affine: true);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Run(byte* panel, PanelShape* shape, ActivationRows* row, float* sums, bool affine)
+    public static void Run(byte* panel, PanelShape* shape, ActivationRows* row, float* sums)
     {
         new Span<float>(sums, PanelShape.Outputs).Clear();
         int blocks = shape->Blocks, blocksPerGroup = shape->BlocksPerGroup;
@@ -33,7 +26,7 @@ internal static unsafe class NibbleVector<TSimd, TVector>
             if (left == 0)
             {
                 header = (ushort*)codes;
-                codes += affine ? 128 : 64;
+                codes += typeof(TForm) == typeof(Tags.Affine4) ? 128 : 64;
                 left = blocksPerGroup;
             }
 
@@ -47,8 +40,8 @@ internal static unsafe class NibbleVector<TSimd, TVector>
                 Step(line + 128, activations + 8, ref dot0, ref dot1);
                 Step(line + 256, activations + 16, ref dot0, ref dot1);
                 Step(line + 384, activations + 24, ref dot0, ref dot1);
-                Fold(dot0, header + output, sums + output, activationScale, activationSum, minusZero, affine);
-                Fold(dot1, header + output + TSimd.Lanes, sums + output + TSimd.Lanes, activationScale, activationSum, minusZero, affine);
+                Fold(dot0, header + output, sums + output, activationScale, activationSum, minusZero);
+                Fold(dot1, header + output + TSimd.Lanes, sums + output + TSimd.Lanes, activationScale, activationSum, minusZero);
             }
 
             codes += 512;
@@ -69,10 +62,12 @@ internal static unsafe class NibbleVector<TSimd, TVector>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fold(
-        TVector dot, ushort* header, float* sums, TVector activationScale, TVector activationSum, TVector minusZero, bool affine)
+        TVector dot, ushort* header, float* sums, TVector activationScale, TVector activationSum, TVector minusZero)
     {
         TVector scale = TSimd.LoadHalves(header);
-        TVector offset = affine ? TSimd.LoadHalves(header + PanelShape.Outputs) : TSimd.Multiply(scale, minusZero);
+        TVector offset = typeof(TForm) == typeof(Tags.Affine4)
+            ? TSimd.LoadHalves(header + PanelShape.Outputs)
+            : TSimd.Multiply(scale, minusZero);
         TVector sum = TSimd.Load(sums);
         sum = TSimd.MultiplyAdd(TSimd.Multiply(TSimd.ToFloat(TSimd.SumOfNibbles(dot)), activationScale), scale, sum);
         TSimd.Store(TSimd.MultiplyAdd(offset, activationSum, sum), sums);

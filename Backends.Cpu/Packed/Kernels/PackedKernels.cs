@@ -62,33 +62,28 @@ internal readonly unsafe struct PackedKernels
         {
             PackedForm.Uniform4 => new()
             {
-                Vector = &NibbleVector<TSimd, TVector>.Uniform,
+                Vector = &NibbleVector<TSimd, TVector, Tags.Uniform4>.Run,
                 Unpack = &PanelUnpacking<TSimd, TVector>.Nibbles,
-                Tile = &TileProduct<TSimd, TVector>.Nibbles,
+                Tile = &TileProduct<TSimd, TVector, Tags.Affine4>.Run,
             },
             PackedForm.Affine4 => new()
             {
-                Vector = &NibbleVector<TSimd, TVector>.Affine,
+                Vector = &NibbleVector<TSimd, TVector, Tags.Affine4>.Run,
                 Unpack = &PanelUnpacking<TSimd, TVector>.Nibbles,
-                Tile = &TileProduct<TSimd, TVector>.Nibbles,
+                Tile = &TileProduct<TSimd, TVector, Tags.Affine4>.Run,
             },
-            PackedForm.Symmetric8 => new()
-            {
-                Vector = &ByteVector<TSimd, TVector>.Symmetric,
-                Unpack = &PanelUnpacking<TSimd, TVector>.Bytes,
-                Tile = &TileProduct<TSimd, TVector>.Symmetric,
-            },
-            PackedForm.Affine8 => new()
-            {
-                Vector = &ByteVector<TSimd, TVector>.Affine,
-                Unpack = &PanelUnpacking<TSimd, TVector>.Bytes,
-                Tile = &TileProduct<TSimd, TVector>.Affine,
-            },
-            _ => new()
-            {
-                Vector = &ByteVector<TSimd, TVector>.Halves,
-                Unpack = &PanelUnpacking<TSimd, TVector>.Bytes,
-                Tile = &TileProduct<TSimd, TVector>.Halves,
-            },
+            PackedForm.Symmetric8 => OfBytes<TSimd, TVector, Tags.Symmetric8>(),
+            PackedForm.Affine8 => OfBytes<TSimd, TVector, Tags.Affine8>(),
+            _ => OfBytes<TSimd, TVector, Tags.Halves8>(),
+        };
+
+    private static PackedKernels OfBytes<TSimd, TVector, TForm>()
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+        where TForm : struct => new()
+        {
+            Vector = &ByteVector<TSimd, TVector, TForm>.Run,
+            Unpack = &PanelUnpacking<TSimd, TVector>.Bytes,
+            Tile = &TileProduct<TSimd, TVector, TForm>.Run,
         };
 }

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Portable.Backends.Cpu;
 
 /// <summary>
-/// Spreads blocks of a panel into what <see cref="TileProduct{TSimd, TVector}"/> reads: codes of 8 bits,
+/// Spreads blocks of a panel into what <see cref="TileProduct{TSimd, TVector, TForm}"/> reads: codes of 8 bits,
 /// [8][32 outputs][4 inputs] a block, and 64 float factors a block: 32 scales, then 32 offsets or scales of the upper
 /// half. The cost is shared by all rows of activations.
 /// </summary>

@@ -5,40 +5,23 @@ namespace Portable.Backends.Cpu;
 /// <summary>
 /// Four rows of activations times unpacked blocks of one panel, added to sums [4][32]: the kernel of prefill. Tiles are
 /// four rows by two registers of outputs; every sum takes its blocks in ascending order and the same roundings as in
-/// <see cref="NibbleVector{TSimd, TVector}"/> and <see cref="ByteVector{TSimd, TVector}"/>, so a row's result does not
+/// <see cref="NibbleVector{TSimd, TVector, TForm}"/> and <see cref="ByteVector{TSimd, TVector, TForm}"/>, so a row's result does not
 /// depend on how many rows come with it.
 /// </summary>
 /// <typeparam name="TSimd">The instructions.</typeparam>
 /// <typeparam name="TVector">Their register.</typeparam>
-internal static unsafe class TileProduct<TSimd, TVector>
+/// <typeparam name="TForm">One of <see cref="Tags"/>; <see cref="Tags.Affine4"/> serves both 4-bit forms, which look alike unpacked.</typeparam>
+internal static unsafe class TileProduct<TSimd, TVector, TForm>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
+    where TForm : struct
 {
     /// <summary>Rows of a tile.</summary>
     public const int Rows = 4;
 
-    /// <summary>4-bit codes.</summary>
+    /// <summary>Adds to sums [4][32].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Nibbles(byte* codes, float* factors, ActivationRows* rows, int blocks, float* sums) =>
-        Run(codes, factors, rows, blocks, sums, PackedForm.Affine4);
-
-    /// <summary>8-bit codes with scales only.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Symmetric(byte* codes, float* factors, ActivationRows* rows, int blocks, float* sums) =>
-        Run(codes, factors, rows, blocks, sums, PackedForm.Symmetric8);
-
-    /// <summary>8-bit codes with scales and offsets.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Affine(byte* codes, float* factors, ActivationRows* rows, int blocks, float* sums) =>
-        Run(codes, factors, rows, blocks, sums, PackedForm.Affine8);
-
-    /// <summary>8-bit codes with a scale for either half of a block.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Halves(byte* codes, float* factors, ActivationRows* rows, int blocks, float* sums) =>
-        Run(codes, factors, rows, blocks, sums, PackedForm.Halves8);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Run(byte* codes, float* factors, ActivationRows* rows, int blocks, float* sums, PackedForm form)
+    public static void Run(byte* codes, float* factors, ActivationRows* rows, int blocks, float* sums)
     {
         for (int output = 0; output < PanelShape.Outputs; output += 2 * TSimd.Lanes)
         {
@@ -59,38 +42,38 @@ internal static unsafe class TileProduct<TSimd, TVector>
                 {
                     TVector code0 = TSimd.Load(line), code1 = TSimd.Load(line + (4 * TSimd.Lanes));
                     TVector a = TSimd.Broadcast(activations);
-                    d00 = Dot(d00, code0, a, form);
-                    d01 = Dot(d01, code1, a, form);
+                    d00 = Dot(d00, code0, a);
+                    d01 = Dot(d01, code1, a);
                     a = TSimd.Broadcast(activations + 4);
-                    d10 = Dot(d10, code0, a, form);
-                    d11 = Dot(d11, code1, a, form);
+                    d10 = Dot(d10, code0, a);
+                    d11 = Dot(d11, code1, a);
                     a = TSimd.Broadcast(activations + 8);
-                    d20 = Dot(d20, code0, a, form);
-                    d21 = Dot(d21, code1, a, form);
+                    d20 = Dot(d20, code0, a);
+                    d21 = Dot(d21, code1, a);
                     a = TSimd.Broadcast(activations + 12);
-                    d30 = Dot(d30, code0, a, form);
-                    d31 = Dot(d31, code1, a, form);
+                    d30 = Dot(d30, code0, a);
+                    d31 = Dot(d31, code1, a);
                     line += 128;
                     activations += 16;
-                    if (form == PackedForm.Halves8 && step == 3)
+                    if (typeof(TForm) == typeof(Tags.Halves8) && step == 3)
                     {
                         TVector lower0 = TSimd.Load(factor), lower1 = TSimd.Load(factor + TSimd.Lanes);
-                        Fold(ref s00, ref s01, d00, d01, lower0, lower1, scales, form);
-                        Fold(ref s10, ref s11, d10, d11, lower0, lower1, scales + 1, form);
-                        Fold(ref s20, ref s21, d20, d21, lower0, lower1, scales + 2, form);
-                        Fold(ref s30, ref s31, d30, d31, lower0, lower1, scales + 3, form);
+                        Fold(ref s00, ref s01, d00, d01, lower0, lower1, scales);
+                        Fold(ref s10, ref s11, d10, d11, lower0, lower1, scales + 1);
+                        Fold(ref s20, ref s21, d20, d21, lower0, lower1, scales + 2);
+                        Fold(ref s30, ref s31, d30, d31, lower0, lower1, scales + 3);
                         d00 = d01 = d10 = d11 = d20 = d21 = d30 = d31 = TSimd.Zero;
                     }
                 }
 
                 float* second = factor + PanelShape.Outputs;
-                float* scaleAt = form == PackedForm.Halves8 ? second : factor;
+                float* scaleAt = typeof(TForm) == typeof(Tags.Halves8) ? second : factor;
                 TVector scale0 = TSimd.Load(scaleAt), scale1 = TSimd.Load(scaleAt + TSimd.Lanes);
-                Fold(ref s00, ref s01, d00, d01, scale0, scale1, scales, form);
-                Fold(ref s10, ref s11, d10, d11, scale0, scale1, scales + 1, form);
-                Fold(ref s20, ref s21, d20, d21, scale0, scale1, scales + 2, form);
-                Fold(ref s30, ref s31, d30, d31, scale0, scale1, scales + 3, form);
-                if (form is PackedForm.Affine4 or PackedForm.Affine8)
+                Fold(ref s00, ref s01, d00, d01, scale0, scale1, scales);
+                Fold(ref s10, ref s11, d10, d11, scale0, scale1, scales + 1);
+                Fold(ref s20, ref s21, d20, d21, scale0, scale1, scales + 2);
+                Fold(ref s30, ref s31, d30, d31, scale0, scale1, scales + 3);
+                if (typeof(TForm) == typeof(Tags.Affine4) || typeof(TForm) == typeof(Tags.Affine8))
                 {
                     TVector offset0 = TSimd.Load(second), offset1 = TSimd.Load(second + TSimd.Lanes);
                     AddOffsets(ref s00, ref s01, offset0, offset1, activationSums);
@@ -116,14 +99,14 @@ internal static unsafe class TileProduct<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Dot(TVector dot, TVector codes, TVector activations, PackedForm form) =>
-        form == PackedForm.Affine4 ? TSimd.DotNibbles(dot, codes, activations) : TSimd.DotBytes(dot, codes, activations);
+    private static TVector Dot(TVector dot, TVector codes, TVector activations) =>
+        typeof(TForm) == typeof(Tags.Affine4) ? TSimd.DotNibbles(dot, codes, activations) : TSimd.DotBytes(dot, codes, activations);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fold(
-        ref TVector sum0, ref TVector sum1, TVector dot0, TVector dot1, TVector scale0, TVector scale1, float* activationScale, PackedForm form)
+        ref TVector sum0, ref TVector sum1, TVector dot0, TVector dot1, TVector scale0, TVector scale1, float* activationScale)
     {
-        if (form == PackedForm.Affine4)
+        if (typeof(TForm) == typeof(Tags.Affine4))
         {
             dot0 = TSimd.SumOfNibbles(dot0);
             dot1 = TSimd.SumOfNibbles(dot1);
