@@ -13,12 +13,12 @@ internal static partial class TokenizerJson
         public bool ByteFallback { get; set; }
     }
 
-    private static void ReadDecoder(JsonNode node, List<DecoderStageFactory> stages, DecoderState state)
+    private static void ReadDecoder(JsonField node, List<DecoderStageFactory> stages, DecoderState state)
     {
         switch (node["type"].Text())
         {
             case "Sequence":
-                foreach (JsonNode part in node["decoders"].Items())
+                foreach (JsonField part in node["decoders"].Items())
                     ReadDecoder(part, stages, state);
                 break;
             case "ByteLevel":
@@ -67,7 +67,7 @@ internal static partial class TokenizerJson
             throw node.Bad("more than 100 steps");
     }
 
-    private static void RefuseFused(JsonNode node, DecoderState state)
+    private static void RefuseFused(JsonField node, DecoderState state)
     {
         if (state.Fused)
             throw Unsupported(node, $"the decoder {node["type"].Text()} behind one that joins all tokens", "it can't be streamed");

@@ -5,7 +5,7 @@ namespace Portable.Decoding.Tokenization;
 // What rewrites and splits a text before the model.
 internal static partial class TokenizerJson
 {
-    private static Normalizer? ReadNormalizer(JsonNode node)
+    private static Normalizer? ReadNormalizer(JsonField node)
     {
         if (node.IsNull)
             return null;
@@ -29,7 +29,7 @@ internal static partial class TokenizerJson
                 return new BertNormalizer(
                     node["clean_text"].Flag(), node["handle_chinese_chars"].Flag(), node["strip_accents"].Flag(lowercase), lowercase);
             case "Precompiled":
-                JsonNode map = node["precompiled_charsmap"];
+                JsonField map = node["precompiled_charsmap"];
                 byte[] bytes;
                 try
                 {
@@ -47,14 +47,14 @@ internal static partial class TokenizerJson
         }
     }
 
-    private static void ReadPreTokenizer(JsonNode node, List<PieceStage> stages)
+    private static void ReadPreTokenizer(JsonField node, List<PieceStage> stages)
     {
         if (node.IsNull)
             return;
         switch (node["type"].Text())
         {
             case "Sequence":
-                foreach (JsonNode part in node["pretokenizers"].Items())
+                foreach (JsonField part in node["pretokenizers"].Items())
                     ReadPreTokenizer(part, stages);
                 break;
             case "ByteLevel":
@@ -96,12 +96,12 @@ internal static partial class TokenizerJson
             throw node.Bad("more than 100 steps");
     }
 
-    private static (char Mark, PrependScheme Prepend) ReadMetaspace(JsonNode node)
+    private static (char Mark, PrependScheme Prepend) ReadMetaspace(JsonField node)
     {
         string mark = node["replacement"].Text("\u2581");
         if (mark.Length != 1)
             throw Unsupported(node["replacement"], "a mark of more than one character", "U+2581 is the usual one");
-        JsonNode scheme = node["prepend_scheme"];
+        JsonField scheme = node["prepend_scheme"];
         if (scheme.IsNull)
             return (mark[0], node["add_prefix_space"].Flag(whenAbsent: true) ? PrependScheme.Always : PrependScheme.Never);
         return (mark[0], scheme.Text() switch
@@ -113,7 +113,7 @@ internal static partial class TokenizerJson
         });
     }
 
-    private static SplitBehavior Behavior(JsonNode node) => node.Text() switch
+    private static SplitBehavior Behavior(JsonField node) => node.Text() switch
     {
         "Isolated" => SplitBehavior.Isolated,
         "Removed" => SplitBehavior.Removed,
