@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Portable.Backends.Cpu;
+using Portable.Backends.Cpu.Packed;
 
 namespace Portable.Benchmarks;
 

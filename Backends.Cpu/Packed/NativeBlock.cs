@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Portable.Backends.Cpu;
+namespace Portable.Backends.Cpu.Packed;
 
 /// <summary>Native memory for weights and scratch: aligned, zeroed on request, given back once.</summary>
 internal sealed unsafe partial class NativeBlock : IDisposable

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
-namespace Portable.Backends.Cpu;
+namespace Portable.Backends.Cpu.Packed;
 
 internal sealed unsafe partial class PackedMatrix
 {

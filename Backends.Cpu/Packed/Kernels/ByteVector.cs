@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Portable.Backends.Cpu;
+namespace Portable.Backends.Cpu.Packed;
 
 /// <summary>One row of activations times one panel of 8-bit codes, straight from the panel: the kernel of decode.</summary>
 /// <typeparam name="TSimd">The instructions.</typeparam>

@@ -1,4 +1,5 @@
 using Portable.Backends.Cpu;
+using Portable.Backends.Cpu.Packed;
 
 namespace Portable.Tests;
 
