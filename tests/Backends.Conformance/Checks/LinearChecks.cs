@@ -109,7 +109,8 @@ internal static class LinearChecks
                     squares += error * error;
                     if (ReferenceLinear.IsRounded(bench, part))
                         allowed += ReferenceLinear.ExpectedSquare(x.Row(t), part, r);
-                    double others = expected.Tolerance((t * outputs) + n, y.View.Type) - (ReferenceLinear.IsRounded(bench, part) && bench.Activation == ElementType.Float32 ? expected.Extra[(t * outputs) + n] : 0);
+                    bool isExtraCounted = ReferenceLinear.IsRounded(bench, part) && bench.Activation == ElementType.Float32;
+                    double others = expected.Tolerance((t * outputs) + n, y.View.Type) - (isExtraCounted ? expected.Extra[(t * outputs) + n] : 0);
                     allowed += others * others;
                 }
             }
