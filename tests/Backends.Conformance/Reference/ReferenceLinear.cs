@@ -34,7 +34,8 @@ internal static class ReferenceLinear
     }
 
     /// <summary>Whether the device may round activations to int8 for this weight.</summary>
-    public static bool IsRounded(Bench bench, TestWeight weight) => !bench.IsExact && !weight.Matrix.Format.IsPlain;
+    public static bool IsRounded(Bench bench, TestWeight weight) =>
+        bench.Activation == ElementType.Float32 && !bench.IsExact && !weight.Matrix.Format.IsPlain;
 
     /// <summary>
     /// The root mean square error that int8 activations give when their roundings are independent and uniform:
