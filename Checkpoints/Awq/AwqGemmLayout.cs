@@ -1,0 +1,103 @@
+using System.Buffers.Binary;
+
+namespace Portable.Checkpoints;
+
+/// <summary>
+/// AutoAWQ's GEMM layout: <c>qweight</c> int32 [K, N/8], <c>qzeros</c> int32 [groups, N/8], <c>scales</c> float16
+/// [groups, N]. Column n lies in word n/8, in nibble 0, 4, 1, 5, 2, 6, 3, 7 for n % 8 = 0 … 7; zero points are packed
+/// alike and stored as they are. w = (q - z) * s.
+/// </summary>
+internal sealed unsafe class AwqGemmLayout : IQuantizedLayout
+{
+    private const int CodesPerWord = 8;
+
+    // Output columns 8c … 8c + 7 in the order of the word's nibbles.
+    private static ReadOnlySpan<byte> ColumnOfNibble => [0, 2, 4, 6, 1, 3, 5, 7];
+
+    public string Marker => "qweight";
+
+    public MatrixInfo Describe(SafetensorsCheckpoint checkpoint, string module)
+    {
+        Parts parts = Check(checkpoint, module);
+        return new MatrixInfo(module, parts.Outputs, parts.Inputs, parts.Format, false, parts.Codes.Name);
+    }
+
+    public WeightMatrix Read(SafetensorsCheckpoint checkpoint, string module)
+    {
+        Parts parts = Check(checkpoint, module);
+        WeightMatrix matrix = WeightMatrix.Allocate(parts.Codes.Name, parts.Outputs, parts.Inputs, parts.Format);
+        using MappedFile.Lease codes = parts.Codes.Source.Acquire();
+        using MappedFile.Lease zeros = parts.Zeros.Source.Acquire();
+        using MappedFile.Lease scales = parts.Scales.Source.Acquire();
+        int words = parts.Outputs / CodesPerWord;
+        NibbleTranspose.Transpose((uint*)(codes.Pointer + parts.Codes.Position), parts.Inputs, words, ColumnOfNibble, matrix);
+        ReadGroups(matrix, zeros.Pointer + parts.Zeros.Position, scales.Pointer + parts.Scales.Position, parts.ScaleEncoding, words);
+        return matrix;
+    }
+
+    private static void ReadGroups(WeightMatrix matrix, byte* zeros, byte* scales, WeightEncoding scaleEncoding, int words)
+    {
+        int groups = matrix.Groups, rows = matrix.Rows;
+        float[] row = new float[rows];
+        int scaleBytes = rows * new WeightFormat(scaleEncoding).Bits / 8;
+        for (int group = 0; group < groups; group++)
+        {
+            PlainTensors.ToFloat32(new ReadOnlySpan<byte>(scales + ((long)group * scaleBytes), scaleBytes), scaleEncoding, row);
+            var zeroWords = new ReadOnlySpan<byte>(zeros + ((long)group * words * sizeof(uint)), words * sizeof(uint));
+            for (int word = 0; word < words; word++)
+            {
+                uint packed = BinaryPrimitives.ReadUInt32LittleEndian(zeroWords[(word * sizeof(uint))..]);
+                for (int nibble = 0; nibble < CodesPerWord; nibble++)
+                {
+                    int n = (word * CodesPerWord) + ColumnOfNibble[nibble];
+                    matrix.ZeroPoints(n)[group] = (byte)((packed >> (4 * nibble)) & 15);
+                    matrix.Scales(n)[group] = row[n];
+                }
+            }
+        }
+    }
+
+    private static Parts Check(SafetensorsCheckpoint checkpoint, string module)
+    {
+        QuantizationConfig config = checkpoint.Quantization!;
+        string Name(string tensor) => SafetensorsCheckpoint.TensorName(module, tensor);
+        if (config.Bits is not (null or 4))
+            throw new UnsupportedException($"awq with {config.Bits} bits in {checkpoint.Path}", "the gemm layout has 4 bits");
+        CheckpointTensor codes = checkpoint.RequiredMatrix(Name("qweight"), "I32", "U32");
+        CheckpointTensor zeros = checkpoint.RequiredMatrix(Name("qzeros"), "I32", "U32");
+        CheckpointTensor scales = checkpoint.RequiredMatrix(Name("scales"), "F16", "BF16", "F32");
+
+        (int inputs, int words) = codes.MatrixShape();
+        if (inputs == 0 || words is 0 or > int.MaxValue / CodesPerWord / sizeof(float))
+            throw new InvalidModelException(codes.File, codes.Name, $"the shape is [{inputs}, {words}], expected [inputs, outputs / 8]");
+        int outputs = words * CodesPerWord;
+        long groups = scales.Shape[0];
+        if (groups == 0 || inputs % groups != 0)
+            throw new InvalidModelException(scales.File, scales.Name, $"{groups} groups do not divide the {inputs} inputs of {codes.Name}");
+        int groupSize = (int)(inputs / groups);
+        if (config.GroupSize is { } declared && groupSize != (declared == -1 ? inputs : declared))
+        {
+            throw new InvalidModelException(
+                scales.File, scales.Name, $"{groups} groups of {inputs} inputs are groups of {groupSize}, quantization_config.group_size says {declared}");
+        }
+
+        Expect(scales, groups, outputs, codes);
+        Expect(zeros, groups, words, codes);
+        return new Parts(
+            codes, zeros, scales, outputs, inputs, new WeightFormat(WeightEncoding.UInt4, groupSize, GroupOffset.ZeroPoint),
+            PlainTensors.Encoding(scales.Type)!.Value);
+    }
+
+    private static void Expect(CheckpointTensor tensor, long rows, long columns, CheckpointTensor codes)
+    {
+        if (tensor.Shape[0] != rows || tensor.Shape[1] != columns)
+        {
+            throw new InvalidModelException(
+                tensor.File, tensor.Name,
+                $"the shape is [{string.Join(", ", tensor.Shape)}], expected [{rows}, {columns}] beside {codes.Name} of [{string.Join(", ", codes.Shape)}]");
+        }
+    }
+
+    private readonly record struct Parts(
+        CheckpointTensor Codes, CheckpointTensor Zeros, CheckpointTensor Scales, int Outputs, int Inputs, WeightFormat Format, WeightEncoding ScaleEncoding);
+}

@@ -1,0 +1,169 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using IOPath = System.IO.Path;
+
+namespace Portable.Checkpoints;
+
+/// <summary>
+/// A model on disk: its tensors, its config or metadata, and its weights as canonical matrices. Files are mapped
+/// read-only and nothing is read before it is asked for. Everything in the files is untrusted and checked when the
+/// checkpoint is opened. All members are thread-safe. The checkpoint owns the mappings: a <see cref="WeightMatrix"/>
+/// of plain floats may borrow its memory from them and must not be used after <see cref="Dispose()"/>.
+/// </summary>
+public abstract class Checkpoint : IDisposable
+{
+    private readonly Dictionary<string, CheckpointTensor> _byName;
+
+    private protected Checkpoint(CheckpointKind kind, string path, IReadOnlyList<CheckpointTensor> tensors)
+    {
+        Kind = kind;
+        Path = path;
+        Tensors = tensors;
+        _byName = new Dictionary<string, CheckpointTensor>(tensors.Count, StringComparer.Ordinal);
+        foreach (CheckpointTensor tensor in tensors)
+        {
+            if (!_byName.TryAdd(tensor.Name, tensor))
+                throw new InvalidModelException(tensor.File, tensor.Name, $"the tensor occurs twice, also in {_byName[tensor.Name].File}");
+        }
+    }
+
+    /// <summary>What it was opened from.</summary>
+    public CheckpointKind Kind { get; }
+
+    /// <summary>The file or folder, as the caller named it.</summary>
+    public string Path { get; }
+
+    /// <summary>All tensors, in the order of the files.</summary>
+    public IReadOnlyList<CheckpointTensor> Tensors { get; }
+
+    /// <summary>config.json, a JSON object; null where there is none.</summary>
+    public virtual JsonElement? Config => null;
+
+    /// <summary>The metadata of a GGUF file (of the first part of a split one); null for other kinds.</summary>
+    public virtual GgufMetadata? Metadata => null;
+
+    /// <summary>The quantisation that config.json declares; null where it declares none.</summary>
+    public virtual QuantizationConfig? Quantization => null;
+
+    /// <summary>
+    /// Opens a folder with safetensors weights (one file, or shards named by model.safetensors.index.json), a GGUF
+    /// file or any part of a split one, or a single safetensors file.
+    /// </summary>
+    /// <param name="path">The file or folder.</param>
+    /// <exception cref="InvalidModelException">There is no such file, or it is broken or contradicts itself.</exception>
+    /// <exception cref="UnsupportedException">The file is sound but of a version or byte order that is not read.</exception>
+    public static Checkpoint Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path))
+            return SafetensorsCheckpoint.OpenFolder(path);
+        if (!File.Exists(path))
+        {
+            throw new InvalidModelException(
+                path, null, "no such file or folder; name a folder with config.json and safetensors files, a .gguf file or a .safetensors file");
+        }
+
+        return GgufFile.HasMagic(path) || HasExtension(path, ".gguf") ? GgufCheckpoint.OpenFile(path)
+            : HasExtension(path, ".safetensors") ? SafetensorsCheckpoint.OpenFile(path)
+            : throw new InvalidModelException(
+                path, null, "neither a GGUF file (it does not begin with \"GGUF\") nor named .safetensors; for a Hugging Face model name its folder");
+    }
+
+    /// <summary>Finds a tensor by its full name.</summary>
+    public bool TryGetTensor(string name, [NotNullWhen(true)] out CheckpointTensor? tensor) => _byName.TryGetValue(name, out tensor);
+
+    /// <summary>
+    /// Reads a small file of the model's folder, such as tokenizer.json; false where it does not exist or the
+    /// checkpoint is a single file.
+    /// </summary>
+    /// <param name="plainName">A file name without any folder.</param>
+    /// <param name="bytes">The whole file.</param>
+    /// <exception cref="InvalidModelException">The file is larger than 256 MiB or cannot be read.</exception>
+    public virtual bool TryReadFile(string plainName, [NotNullWhen(true)] out byte[]? bytes)
+    {
+        bytes = null;
+        return false;
+    }
+
+    /// <summary>Whether <see cref="ReadMatrix"/> finds weights, plain or quantised, for a module.</summary>
+    /// <param name="module">The name without its last part, <c>.weight</c> or <c>.qweight</c>.</param>
+    public abstract bool HasMatrix(string module);
+
+    /// <summary>Shape and canonical format of a module's weights, checked but not read.</summary>
+    /// <inheritdoc cref="ReadMatrix" path="/param"/>
+    /// <inheritdoc cref="ReadMatrix" path="/exception"/>
+    public abstract MatrixInfo Describe(string module);
+
+    /// <summary>
+    /// Reads a module's weights into the canonical form, without loss. Tensors with more than two dimensions become
+    /// [first, all others]. The caller disposes of the matrix, before the checkpoint.
+    /// </summary>
+    /// <param name="module">The name without its last part, <c>.weight</c> or <c>.qweight</c>: <c>model.layers.0.mlp.up_proj</c>, or <c>blk.0.ffn_up</c> in GGUF.</param>
+    /// <exception cref="InvalidModelException">The module is absent, or its tensors disagree with each other or with the config.</exception>
+    /// <exception cref="UnsupportedException">Its type or quantisation is not read; the message names both.</exception>
+    public abstract WeightMatrix ReadMatrix(string module);
+
+    /// <summary>Reads a norm weight, a bias or another small tensor (F32, F16, BF16) as float32, row-major; false where it is absent.</summary>
+    /// <param name="tensorName">The full name, such as <c>model.norm.weight</c>.</param>
+    /// <param name="values">All values.</param>
+    /// <exception cref="UnsupportedException">The tensor is of another type.</exception>
+    public bool TryReadVector(string tensorName, [NotNullWhen(true)] out float[]? values)
+    {
+        values = TryGetTensor(tensorName, out CheckpointTensor? tensor) ? PlainTensors.Values(tensor) : null;
+        return values is not null;
+    }
+
+    /// <summary>As <see cref="TryReadVector"/>, for a tensor that must exist and have a certain number of values.</summary>
+    /// <exception cref="InvalidModelException">The tensor is absent or of another length.</exception>
+    /// <exception cref="UnsupportedException">The tensor is of another type.</exception>
+    public float[] ReadVector(string tensorName, int expectedLength)
+    {
+        CheckpointTensor tensor = Required(tensorName);
+        if (tensor.Elements != expectedLength)
+        {
+            throw new InvalidModelException(
+                tensor.File, tensorName, $"the shape is [{string.Join(", ", tensor.Shape)}], expected {expectedLength} values");
+        }
+
+        return PlainTensors.Values(tensor);
+    }
+
+    /// <summary>Describes the checkpoint, whatever its architecture.</summary>
+    public CheckpointSummary Summarize()
+    {
+        CheckpointTypeSummary[] types =
+        [
+            .. Tensors.GroupBy(static t => t.Type)
+                .Select(static g => new CheckpointTypeSummary(g.Key, g.Count(), g.Sum(static t => t.Bytes)))
+                .OrderByDescending(static t => t.Bytes).ThenBy(static t => t.Type, StringComparer.Ordinal),
+        ];
+        return new CheckpointSummary(
+            Kind, Architecture, ModelName, QuantizationText(types), Tensors.Sum(Parameters), Tensors.Count,
+            Tensors.Sum(static t => t.Bytes), types, [.. Tensors.Select(static t => t.File).Distinct(StringComparer.Ordinal)]);
+    }
+
+    /// <summary>Unmaps the files. Matrices that borrow from them must not be used any more.</summary>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Unmaps the files.</summary>
+    protected abstract void Dispose(bool disposing);
+
+    private protected abstract string? Architecture { get; }
+
+    private protected abstract string? ModelName { get; }
+
+    private protected abstract string? QuantizationText(IReadOnlyList<CheckpointTypeSummary> types);
+
+    private protected virtual long Parameters(CheckpointTensor tensor) => tensor.Elements;
+
+    private protected CheckpointTensor Required(string name) => TryGetTensor(name, out CheckpointTensor? tensor)
+        ? tensor
+        : throw new InvalidModelException(Path, name, $"the tensor is missing; the checkpoint has {Tensors.Count} others");
+
+    private static bool HasExtension(string path, string extension) =>
+        IOPath.GetExtension(path).Equals(extension, StringComparison.OrdinalIgnoreCase);
+}

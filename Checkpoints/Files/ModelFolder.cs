@@ -1,0 +1,64 @@
+using System.Text.Json;
+
+namespace Portable.Checkpoints;
+
+/// <summary>Reads the small files beside the weights. Only plain names are opened, so that nothing outside the folder is.</summary>
+internal static class ModelFolder
+{
+    // Names that Windows gives to devices, whatever the extension.
+    private static readonly string[] DeviceNames = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"];
+
+    /// <summary>Whether a name from an untrusted file is the name of a file in the same folder on every operating system.</summary>
+    public static bool IsPlainName(string name)
+    {
+        if (name.Length is 0 or > 255 || name[^1] is '.' or ' ')
+            return false;
+        foreach (char c in name)
+        {
+            if (char.IsControl(c) || c is '/' or '\\' or ':' or '*' or '?' or '"' or '<' or '>' or '|')
+                return false;
+        }
+
+        string stem = name.Split('.')[0].TrimEnd(' ');
+        bool isPort = stem.Length == 4 && char.IsDigit(stem[3])
+            && (stem.StartsWith("COM", StringComparison.OrdinalIgnoreCase) || stem.StartsWith("LPT", StringComparison.OrdinalIgnoreCase));
+        return !isPort && !DeviceNames.Contains(stem, StringComparer.OrdinalIgnoreCase);
+    }
+
+    /// <summary>Reads a file whole; null where it does not exist.</summary>
+    public static byte[]? TryRead(string path, long maximumBytes)
+    {
+        try
+        {
+            if (!File.Exists(path))
+                return null;
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            if (stream.Length > maximumBytes)
+                throw new InvalidModelException(path, null, $"the file has {stream.Length:N0} bytes, at most {maximumBytes:N0} are read");
+            byte[] bytes = new byte[stream.Length];
+            stream.ReadExactly(bytes);
+            return bytes;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidModelException(path, null, $"the file cannot be read: {e.Message.TrimEnd('.')}", e);
+        }
+    }
+
+    /// <summary>Parses a JSON object strictly: no duplicate names, no comments, 64 levels.</summary>
+    public static JsonElement ParseObject(string path, ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            var options = new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false };
+            using JsonDocument document = JsonDocument.Parse(json, options);
+            if (document.RootElement.ValueKind == JsonValueKind.Object)
+                return document.RootElement.Clone();
+            throw new InvalidModelException(path, null, $"the file holds a JSON {document.RootElement.ValueKind}, expected an object");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new InvalidModelException(path, null, $"the file is not valid JSON: {e.Message.TrimEnd('.')}", e);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+using System.Text.Json;
+using Microsoft.Extensions.AI;
+using Portable.Decoding.Templates;
+
+namespace Portable.Decoding.Chat;
+
+/// <summary>
+/// Renders a conversation with the model's chat template and tokenises it: user text is guarded so that special tokens
+/// in it stay text, and each image's placeholder becomes the image's tokens.
+/// </summary>
+internal sealed class ChatPromptBuilder(PortableModel model)
+{
+    private const char FirstGuard = '\uFDD0';
+    private const char LastGuard = '\uFDEF';
+
+    /// <summary>A rendered conversation.</summary>
+    /// <param name="Prompt">Its tokens and images.</param>
+    /// <param name="Text">The rendered text, image placeholders not expanded, guards removed.</param>
+    public sealed record Result(ModelPrompt Prompt, string Text);
+
+    /// <summary>Builds the prompt; images are decoded on the calling thread.</summary>
+    public Result Build(IReadOnlyList<ChatMessage> messages, string? instructions, ChatRequestOptions options, CancellationToken cancellation)
+    {
+        ChatTemplate template = model.ChatTemplate!;
+        char guard = ChooseGuard(messages, instructions);
+        var images = new List<PreparedImage>();
+        var rendered = new List<TemplateValue>();
+        if (!string.IsNullOrEmpty(instructions))
+            rendered.Add(TemplateValue.Object(("role", "system"), ("content", Guarded(instructions))));
+        foreach (ChatMessage message in messages)
+            AddMessage(message);
+        if (rendered.Count == 0)
+            throw new InvalidInputException("messages", "there are none");
+
+        var variables = new Dictionary<string, TemplateValue>
+        {
+            ["messages"] = TemplateValue.List(rendered),
+            ["add_generation_prompt"] = true,
+        };
+        foreach ((string name, string token) in model.SpecialTokens)
+            variables[name] = token;
+        foreach ((string name, TemplateValue value) in options.TemplateArguments)
+            variables[name] = value;
+        if (options.Tools.Count > 0)
+            variables["tools"] = TemplateValue.List(options.Tools.Select(ToolValue));
+        string text = template.Render(variables);
+        int[] tokens = model.Tokenizer.EncodePrompt(text, guard);
+        return new Result(Expand(tokens, images), text.Replace(guard.ToString(), "", StringComparison.Ordinal));
+
+        string Guarded(string text) => model.Tokenizer.Guard(text, guard);
+
+        void AddMessage(ChatMessage message)
+        {
+            // A message of several tool results is several messages to a template.
+            foreach (FunctionResultContent result in message.Contents.OfType<FunctionResultContent>())
+            {
+                rendered.Add(TemplateValue.Object(
+                    ("role", "tool"), ("tool_call_id", result.CallId), ("content", Guarded(ResultText(result)))));
+            }
+
+            var parts = new List<TemplateValue>();
+            var toolCalls = new List<TemplateValue>();
+            string reasoning = "";
+            bool hasImages = false;
+            foreach (AIContent content in message.Contents)
+            {
+                switch (content)
+                {
+                    case TextReasoningContent thought:
+                        reasoning += thought.Text;
+                        break;
+                    case TextContent part:
+                        parts.Add(TemplateValue.Object(("type", "text"), ("text", Guarded(part.Text))));
+                        break;
+                    case DataContent data when data.HasTopLevelMediaType("image"):
+                        if (model.Images is not { } encoder)
+                            throw new UnsupportedException("An image in the conversation", $"{model.ModelId} has no vision part, or the vision package was not added");
+                        images.Add(encoder.Prepare(data.Data, $"image {images.Count + 1}", cancellation));
+                        parts.Add(TemplateValue.Object(("type", "image")));
+                        hasImages = true;
+                        break;
+                    case DataContent data:
+                        throw new UnsupportedException($"Content of type {data.MediaType}", "images can be shown to the model, other data cannot");
+                    case UriContent uri:
+                        throw new UnsupportedException($"Content by address ({uri.MediaType})", "addresses are not fetched; send the bytes as DataContent");
+                    case FunctionCallContent call:
+                        toolCalls.Add(ToolCall(call));
+                        break;
+                    case FunctionResultContent or UsageContent:
+                        break;
+                    default:
+                        throw new UnsupportedException($"Content of type {content.GetType().Name}", "text, images, reasoning, tool calls and tool results can be shown to the model");
+                }
+            }
+
+            if (parts.Count == 0 && toolCalls.Count == 0 && reasoning.Length == 0 && message.Contents.OfType<FunctionResultContent>().Any())
+                return;
+            // Plain strings are what every template takes; parts are needed only to say where images stand.
+            TemplateValue body = hasImages
+                ? TemplateValue.List(parts)
+                : Guarded(string.Concat(message.Contents.OfType<TextContent>().Select(t => t.Text)));
+            var members = new List<(string, TemplateValue)> { ("role", message.Role.Value), ("content", body) };
+            if (reasoning.Length > 0)
+            {
+                members.Insert(0, ("thinking", Guarded(reasoning)));
+                members.Add(("reasoning_content", Guarded(reasoning)));
+            }
+
+            if (toolCalls.Count > 0)
+                members.Add(("tool_calls", TemplateValue.List(toolCalls)));
+            rendered.Add(TemplateValue.Object(members));
+        }
+    }
+
+    private ModelPrompt Expand(int[] tokens, List<PreparedImage> images)
+    {
+        if (images.Count == 0)
+            return new ModelPrompt(tokens);
+        int placeholder = model.Images!.PlaceholderToken;
+        int found = tokens.Count(t => t == placeholder);
+        if (found != images.Count)
+            throw new InvalidInputException("messages", $"the chat template wrote {found} image placeholders for {images.Count} images");
+        var expanded = new List<int>();
+        var spans = new List<MediaSpan>();
+        foreach (int token in tokens)
+        {
+            if (token != placeholder)
+            {
+                expanded.Add(token);
+                continue;
+            }
+
+            PreparedImage image = images[spans.Count];
+            spans.Add(new MediaSpan(expanded.Count, image.Grid.Count, image.Grid, image.ContentHash));
+            expanded.AddRange(Enumerable.Repeat(placeholder, image.Grid.Count));
+        }
+
+        return new ModelPrompt(expanded, spans, images);
+    }
+
+    /// <summary>A noncharacter that occurs in no message, so that removing it afterwards takes nothing from the text.</summary>
+    private static char ChooseGuard(IReadOnlyList<ChatMessage> messages, string? instructions)
+    {
+        for (char guard = FirstGuard; guard <= LastGuard; guard++)
+        {
+            bool isUsed = instructions?.Contains(guard, StringComparison.Ordinal) == true || messages.Any(m => m.Contents.Any(c => c switch
+            {
+                TextContent text => text.Text.Contains(guard, StringComparison.Ordinal),
+                TextReasoningContent thought => thought.Text.Contains(guard, StringComparison.Ordinal),
+                FunctionResultContent result => ResultText(result).Contains(guard, StringComparison.Ordinal),
+                _ => false,
+            }));
+            if (!isUsed)
+                return guard;
+        }
+
+        throw new InvalidInputException("messages", "they contain every Unicode noncharacter from U+FDD0 to U+FDEF");
+    }
+
+    private static TemplateValue ToolValue(AIFunctionDeclaration tool) => TemplateValue.Object(
+        ("type", "function"),
+        ("function", TemplateValue.Object(
+            ("name", tool.Name), ("description", tool.Description), ("parameters", TemplateValue.FromJson(tool.JsonSchema)))));
+
+    private static TemplateValue ToolCall(FunctionCallContent call)
+    {
+        IEnumerable<(string, TemplateValue)> arguments = (call.Arguments ?? new Dictionary<string, object?>()).Select(a => (a.Key, a.Value switch
+        {
+            null => TemplateValue.None,
+            string text => text,
+            bool flag => flag,
+            int number => number,
+            long number => number,
+            double number => number,
+            JsonElement json => TemplateValue.FromJson(json),
+            object other => (TemplateValue)other.ToString(),
+        }));
+        return TemplateValue.Object(
+            ("id", call.CallId),
+            ("type", "function"),
+            ("function", TemplateValue.Object(("name", call.Name), ("arguments", TemplateValue.Object(arguments)))));
+    }
+
+    private static string ResultText(FunctionResultContent result) => result.Result switch
+    {
+        null => "",
+        string text => text,
+        JsonElement { ValueKind: JsonValueKind.String } json => json.GetString()!,
+        JsonElement json => json.GetRawText(),
+        object other => other.ToString() ?? "",
+    };
+}

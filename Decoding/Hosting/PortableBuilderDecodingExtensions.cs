@@ -1,0 +1,50 @@
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Portable;
+using Portable.Decoding;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Adds models and chat clients to an application.</summary>
+public static class PortableBuilderDecodingExtensions
+{
+    /// <summary>
+    /// Adds a model under a name. Nothing is loaded until the host starts or the model is first used. Resolve it as a
+    /// keyed <see cref="ModelHost"/>, or add a chat client.
+    /// </summary>
+    public static IPortableBuilder AddModel(this IPortableBuilder builder, string name, Action<ModelOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(configure);
+        builder.Services.AddOptions<ModelOptions>(name)
+            .Configure(configure)
+            .Validate(static o => !string.IsNullOrWhiteSpace(o.Path), $"The model '{name}' has no Path: name a model folder or a GGUF file.")
+            .ValidateOnStart();
+        builder.Services.TryAddKeyedSingleton(name, (provider, _) => new ModelHost(
+            name,
+            provider.GetRequiredService<IOptionsMonitor<ModelOptions>>(),
+            provider.GetRequiredService<IOptions<PortableOptions>>(),
+            provider.GetRequiredService<BackendSelector>(),
+            provider.GetServices<IImageEncoderFactory>(),
+            provider.GetService<ILogger<PortableModel>>()));
+        builder.Services.AddSingleton<IHostedService>(provider => new ModelStartup(
+            provider.GetRequiredKeyedService<ModelHost>(name), provider.GetRequiredService<IOptionsMonitor<ModelOptions>>()));
+        return builder;
+    }
+
+    /// <summary>
+    /// Adds a chat client of a model, keyed by the model's name; the first one is the application's
+    /// <see cref="IChatClient"/> too. Continue with UseFunctionInvocation, UseOpenTelemetry and the like.
+    /// </summary>
+    public static ChatClientBuilder AddChatClient(this IPortableBuilder builder, string model)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentException.ThrowIfNullOrWhiteSpace(model);
+        builder.Services.TryAddSingleton(provider => provider.GetRequiredKeyedService<IChatClient>(model));
+        return builder.Services.AddKeyedChatClient(model, provider => new PortableChatClient(provider.GetRequiredKeyedService<ModelHost>(model)));
+    }
+}

@@ -1,0 +1,65 @@
+using Portable.Checkpoints;
+
+namespace Portable.Decoding;
+
+/// <summary>
+/// Makes image encoders: how the vision package adds itself to the decoding core. Registered as a service; thread-safe.
+/// </summary>
+public interface IImageEncoderFactory
+{
+    /// <summary>
+    /// Looks at a checkpoint's configuration and headers; null when it has no vision part that this factory knows.
+    /// Throws when the vision part is broken or of an unsupported kind.
+    /// </summary>
+    IImageEncoderDescription? Describe(Checkpoint checkpoint);
+}
+
+/// <summary>A vision part found in a checkpoint; nothing has been loaded.</summary>
+public interface IImageEncoderDescription
+{
+    /// <summary>What it needs of a device.</summary>
+    ModelRequirements Requirements { get; }
+
+    /// <summary>Bytes of workspace and feature cache that it will reserve on the device.</summary>
+    long MemoryBytes { get; }
+
+    /// <summary>Loads it; the caller owns the encoder and disposes of it before the device.</summary>
+    IImageEncoder Load(Device device, WeightUploader uploader, CancellationToken cancellation);
+}
+
+/// <summary>
+/// Turns images into rows of the decoder's embedding. <see cref="Prepare"/> is thread-safe; <see cref="Encode"/> is
+/// called by the engine's thread alone.
+/// </summary>
+public interface IImageEncoder : IDisposable
+{
+    /// <summary>The token that a chat template writes once per image.</summary>
+    int PlaceholderToken { get; }
+
+    /// <summary>Decodes and preprocesses an image on the host.</summary>
+    /// <param name="bytes">The file's bytes, untrusted.</param>
+    /// <param name="name">What to call the image in errors: "image 2".</param>
+    /// <param name="cancellation">Cancels.</param>
+    /// <exception cref="InvalidInputException">The bytes are no image, or too large a one.</exception>
+    PreparedImage Prepare(ReadOnlyMemory<byte> bytes, string name, CancellationToken cancellation);
+
+    /// <summary>
+    /// The features of an image on the device, from the cache when it has been seen before. Valid until
+    /// <see cref="EncodedImage.Dispose"/>; the caller disposes of it after the stream has been synchronised.
+    /// </summary>
+    EncodedImage Encode(PreparedImage image, CommandStream stream, CancellationToken cancellation);
+}
+
+/// <summary>An image ready for the tower.</summary>
+/// <param name="Grid">Its tokens.</param>
+/// <param name="ContentHash">Hash of the preprocessed pixels and the grid.</param>
+public abstract record PreparedImage(TokenGrid Grid, UInt128 ContentHash);
+
+/// <summary>Features of an image on the device, held until disposed.</summary>
+/// <param name="Features">[tokens, hidden], activation type.</param>
+/// <param name="LayerFeatures">Per decoder layer from 0: [tokens, hidden] added after that layer; may be empty.</param>
+public abstract record EncodedImage(TensorView Features, IReadOnlyList<TensorView> LayerFeatures) : IDisposable
+{
+    /// <summary>Lets the cache reuse the memory.</summary>
+    public abstract void Dispose();
+}

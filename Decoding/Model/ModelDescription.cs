@@ -1,0 +1,85 @@
+using Portable.Checkpoints;
+using Portable.Decoding.Architecture;
+using Portable.Decoding.Model;
+
+namespace Portable.Decoding;
+
+/// <summary>
+/// A model as its files' headers describe it: enough to choose a device and to plan memory; no weight has been read.
+/// Owns the checkpoint.
+/// </summary>
+internal sealed class ModelDescription : IDisposable
+{
+    private const int DefaultContextTokens = 8192;
+    private const int LeastContextTokens = 256;
+
+    private ModelDescription(Checkpoint checkpoint, DecoderDescription decoder, IImageEncoderDescription? images)
+    {
+        Checkpoint = checkpoint;
+        Decoder = decoder;
+        Images = images;
+        Requirements = decoder.Requirements(checkpoint);
+        if (images is not null)
+            Requirements = Requirements.Union(images.Requirements);
+    }
+
+    public Checkpoint Checkpoint { get; }
+
+    public DecoderDescription Decoder { get; }
+
+    public IImageEncoderDescription? Images { get; }
+
+    public ModelRequirements Requirements { get; }
+
+    public static ModelDescription Open(ModelOptions options, IEnumerable<IImageEncoderFactory> factories)
+    {
+        if (string.IsNullOrWhiteSpace(options.Path))
+            throw new InvalidInputException("option Path", "it is empty; name a model folder or a GGUF file");
+        Checkpoint checkpoint = Checkpoint.Open(options.Path);
+        try
+        {
+            DecoderDescription decoder = DecoderDescription.Read(checkpoint);
+            IImageEncoderDescription? images = factories.Select(f => f.Describe(checkpoint)).FirstOrDefault(d => d is not null);
+            return new(checkpoint, decoder, images);
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What the model takes on a device, and how long a context fits. Allocates nothing.</summary>
+    public MemoryPlan Plan(Device device, ModelOptions options)
+    {
+        DecoderConfig config = Decoder.Config;
+        long weights = 0;
+        var counted = new HashSet<string>();
+        foreach (WeightRequirement weight in Requirements.Weights)
+        {
+            if (counted.Add(weight.Tensor))
+                weights += device.WeightBytes(weight.Rows, weight.Columns, weight.Format);
+        }
+
+        long vision = Images?.MemoryBytes ?? 0;
+        int chunk = Math.Max(1, options.PrefillChunkTokens);
+        long workspace = DecoderWorkspace.Bytes(config, device.Capabilities.ActivationType, chunk, 1);
+        KvCacheLayout page = DecoderSession.CacheLayout(device.Capabilities, config, 1) with { Pages = 1 };
+        long kvPerPage = device.KvCacheBytes(page);
+        int context = options.ContextTokens ?? Math.Min(config.ContextLength, DefaultContextTokens);
+        if (context < 2)
+            throw new InvalidInputException("option ContextTokens", $"expected 2 or more, found {context}");
+        if (options.ContextTokens is null)
+        {
+            long pages = Math.Max(0, device.BudgetBytes - weights - vision - workspace) / kvPerPage;
+            int fitting = (int)Math.Min(int.MaxValue, pages * page.PageSize);
+            if (fitting < context)
+                context = Math.Max(Math.Min(LeastContextTokens, context), fitting);
+        }
+
+        long kv = (((long)context + page.PageSize - 1) / page.PageSize) * kvPerPage;
+        return new MemoryPlan(weights, kvPerPage / page.PageSize, kv, vision, workspace, context, device.BudgetBytes);
+    }
+
+    public void Dispose() => Checkpoint.Dispose();
+}

@@ -1,0 +1,117 @@
+using System.Text;
+using System.Text.Json;
+using Portable.Checkpoints;
+using Portable.Decoding.Templates;
+using Portable.Decoding.Tokenization;
+
+namespace Portable.Decoding;
+
+/// <summary>Reads what a checkpoint says about text: its tokenizer and its chat template.</summary>
+internal static class ModelFiles
+{
+    /// <summary>The tokenizer of a checkpoint.</summary>
+    public static Tokenizer ReadTokenizer(Checkpoint checkpoint)
+    {
+        if (checkpoint.Kind == CheckpointKind.Gguf)
+            return Tokenizer.FromGguf(GgufVocabularyReader.Read(checkpoint), checkpoint.Path);
+        if (checkpoint.TryReadFile("tokenizer.json", out byte[]? bytes))
+            return Tokenizer.FromJson(bytes, Path.Combine(checkpoint.Path, "tokenizer.json"));
+        throw new InvalidModelException(checkpoint.Path, "tokenizer.json", "the file is missing; a model folder needs it (SentencePiece files alone are not supported yet)");
+    }
+
+    /// <summary>The chat template of a checkpoint; null when it has none.</summary>
+    public static ChatTemplate? ReadTemplate(Checkpoint checkpoint)
+    {
+        if (checkpoint.Kind == CheckpointKind.Gguf)
+        {
+            const string key = "tokenizer.chat_template";
+            return checkpoint.Metadata!.TryGetString(key, out string? text) ? ChatTemplate.Parse(text, key) : null;
+        }
+
+        if (checkpoint.TryReadFile("chat_template.jinja", out byte[]? jinja))
+            return ChatTemplate.Parse(Encoding.UTF8.GetString(jinja), "chat_template.jinja");
+        foreach (string file in (ReadOnlySpan<string>)["chat_template.json", "processor_config.json", "tokenizer_config.json"])
+        {
+            if (checkpoint.TryReadFile(file, out byte[]? bytes) && FindTemplate(Path.Combine(checkpoint.Path, file), bytes) is { } source)
+                return ChatTemplate.Parse(source, file);
+        }
+
+        return null;
+    }
+
+    /// <summary>The special tokens that templates may name, as variables.</summary>
+    public static IReadOnlyList<(string Name, string Token)> ReadSpecialTokens(Checkpoint checkpoint, Tokenizer tokenizer)
+    {
+        var tokens = new List<(string, string)>();
+        if (checkpoint.Kind == CheckpointKind.Gguf)
+        {
+            foreach ((string name, string key) in (ReadOnlySpan<(string, string)>)
+                [("bos_token", "bos_token_id"), ("eos_token", "eos_token_id"), ("unk_token", "unknown_token_id"), ("pad_token", "padding_token_id")])
+            {
+                if (checkpoint.Metadata!.TryGetInt32("tokenizer.ggml." + key, out int id) && tokenizer.TokenText(id) is { } text)
+                    tokens.Add((name, text));
+            }
+
+            return tokens;
+        }
+
+        if (!checkpoint.TryReadFile("tokenizer_config.json", out byte[]? bytes))
+            return tokens;
+        JsonElement config = Parse(Path.Combine(checkpoint.Path, "tokenizer_config.json"), bytes);
+        if (config.ValueKind != JsonValueKind.Object)
+            return tokens;
+        foreach (JsonProperty property in config.EnumerateObject())
+        {
+            if (!property.Name.EndsWith("_token", StringComparison.Ordinal))
+                continue;
+            if (property.Value.ValueKind == JsonValueKind.String)
+                tokens.Add((property.Name, property.Value.GetString()!));
+            else if (property.Value.ValueKind == JsonValueKind.Object && property.Value.TryGetProperty("content", out JsonElement content)
+                && content.ValueKind == JsonValueKind.String)
+                tokens.Add((property.Name, content.GetString()!));
+        }
+
+        return tokens;
+    }
+
+    private static string? FindTemplate(string file, byte[] bytes)
+    {
+        JsonElement json = Parse(file, bytes);
+        if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("chat_template", out JsonElement template))
+            return null;
+        switch (template.ValueKind)
+        {
+            case JsonValueKind.String:
+                return template.GetString();
+            case JsonValueKind.Array:
+                // Several named templates: the one called "default" is for chats without tools, and renders them too.
+                foreach (JsonElement named in template.EnumerateArray())
+                {
+                    if (named.ValueKind == JsonValueKind.Object && named.TryGetProperty("name", out JsonElement name)
+                        && name.ValueKind == JsonValueKind.String && name.GetString() == "default"
+                        && named.TryGetProperty("template", out JsonElement source) && source.ValueKind == JsonValueKind.String)
+                        return source.GetString();
+                }
+
+                throw new InvalidModelException(file, "chat_template", "none of the named templates is called 'default'");
+            case JsonValueKind.Null:
+                return null;
+            default:
+                throw new InvalidModelException(file, "chat_template", $"expected a string or a list of named templates, found {template.ValueKind}");
+        }
+    }
+
+    private static JsonElement Parse(string file, byte[] bytes)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
+            return document.RootElement.Clone();
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidModelException(file, null, "it is not valid JSON", error);
+        }
+    }
+
+}
