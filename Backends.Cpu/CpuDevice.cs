@@ -77,7 +77,7 @@ internal sealed class CpuDevice : Device
 
     /// <inheritdoc/>
     public override long WeightBytes(int rows, int columns, WeightFormat format) =>
-        Numerics == NumericMode.Fast && PackedMatrix.CanPack(format, columns)
+        IsPacked(format, columns)
             ? Saturate(static a => PackedMatrix.PackedBytes(a.rows, a.columns, a.format), (rows, columns, format))
             : Saturate(static a => CanonicalMatrix.BytesOf(a.rows, a.columns, a.format), (rows, columns, format));
 
@@ -115,7 +115,13 @@ internal sealed class CpuDevice : Device
         Pool.Dispose();
     }
 
-    private bool IsPacked(WeightMatrix matrix) => Numerics == NumericMode.Fast && PackedMatrix.CanPack(matrix);
+    // Unsigned 8-bit codes with an offset stay canonical: packed, their offset moves by 128 scales, and rounded to
+    // binary16 there it would be off by up to a sixteenth of a quantisation step.
+    private bool IsPacked(WeightFormat format, int columns) =>
+        Numerics == NumericMode.Fast && PackedMatrix.CanPack(format, columns)
+        && (format.Encoding != WeightEncoding.UInt8 || format.Offset == GroupOffset.None);
+
+    private bool IsPacked(WeightMatrix matrix) => IsPacked(matrix.Format, matrix.Columns) && PackedMatrix.CanPack(matrix);
 
     private long BytesOf(WeightMatrix matrix) => IsPacked(matrix)
         ? WeightBytes(matrix.Rows, matrix.Columns, matrix.Format)
