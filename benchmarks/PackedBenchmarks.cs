@@ -19,7 +19,7 @@ internal static unsafe class PackedBenchmarks
         ("s8 g16", new(WeightEncoding.Int8, 16)),
     ];
 
-    public static void Decode(int threads)
+    public static void Decode(int threads, string filter)
     {
         // Copies enough that every matrix comes from memory, not from the last-level cache.
         const long Streamed = 128 << 20;
@@ -31,7 +31,7 @@ internal static unsafe class PackedBenchmarks
         {
             foreach ((string name, WeightFormat format) in Formats)
             {
-                if (rows > 9000 && format.Bits == 4)
+                if ((rows > 9000 && format.Bits == 4) || !$"{rows}x{columns} {name}".Contains(filter, StringComparison.Ordinal))
                     continue;
                 using WeightMatrix matrix = Random(rows, columns, format);
                 long bytes = PackedMatrix.PackedBytes(rows, columns, format);
