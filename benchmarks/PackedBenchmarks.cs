@@ -91,6 +91,18 @@ internal static unsafe class PackedBenchmarks
         }
     }
 
+    public static void Pack(int threads)
+    {
+        using var pool = new WorkerPool(threads);
+        Console.WriteLine($"{threads} threads; million weights a second");
+        foreach ((string name, WeightFormat format) in Formats)
+        {
+            using WeightMatrix matrix = Random(4096, 1536, format);
+            double seconds = Measure.Best(0.3, () => PackedMatrix.Pack(matrix, pool).Dispose());
+            Console.WriteLine($"{name,-16}{4096 * 1536 / seconds / 1e6,8:f0}");
+        }
+    }
+
     public static void Tile()
     {
         const int Columns = 576, Blocks = Columns / 32;

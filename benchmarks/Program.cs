@@ -10,6 +10,9 @@ switch (mode)
     case "prefill":
         PackedBenchmarks.Prefill(threads);
         return 0;
+    case "pack":
+        PackedBenchmarks.Pack(threads);
+        return 0;
     case "tile":
         PackedBenchmarks.Tile();
         return 0;
@@ -22,6 +25,7 @@ switch (mode)
               decode    one row times packed matrices streamed from memory: GB/s beside a plain read in the same run;
                         FILTER picks lines by a part of their shape and format, such as "1536x576 u4 g32 a"
               prefill   many rows times packed matrices: GOPS (2 per multiply-add), quantisation of activations included
+              pack      packing canonical matrices, as loading does
               tile      the inner kernels on data in the first-level cache, one core: GOPS and GB/s
               pool      what a section of the worker pool costs
             """);
