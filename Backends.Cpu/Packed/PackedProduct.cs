@@ -53,7 +53,8 @@ internal static unsafe partial class PackedProduct
                 throw new ArgumentException($"parts of {columns} and of {part.Columns} columns cannot be stacked", nameof(parts));
         }
 
-        bool tiled = m > 1 && tier != KernelTier.Scalar;
+        // A few rows cost less one by one: the panel is fetched from memory once and is then in the cache.
+        bool tiled = m > 3 && tier != KernelTier.Scalar;
         var job = new Job
         {
             X = x, XStride = xStride, Rows = m, Y = y, YStride = yStride, Bias = bias, Accumulate = accumulate,

@@ -34,6 +34,7 @@ internal static unsafe class ByteVector<TSimd, TVector, TForm>
                 left = blocksPerGroup;
             }
 
+            PanelPrefetch.Ahead(codes, typeof(TForm) == typeof(Tags.Symmetric8) ? 1088 : 1152);
             TVector activationScale = TSimd.Broadcast(row->Scales[block]);
             TVector activationSum = TSimd.Broadcast(row->Sums[block]);
             for (int output = 0; output < PanelShape.Outputs; output += 4 * TSimd.Lanes)

@@ -33,6 +33,7 @@ internal static unsafe class NibbleVector<TSimd, TVector, TForm>
                 left = blocksPerGroup;
             }
 
+            PanelPrefetch.Ahead(codes, typeof(TForm) == typeof(Tags.Affine4) ? 640 : 576);
             TVector activationScale = TSimd.Broadcast(row->Scales[block]);
             TVector activationSum = TSimd.Broadcast(row->Sums[block]);
             for (int output = 0; output < PanelShape.Outputs; output += 4 * TSimd.Lanes)
