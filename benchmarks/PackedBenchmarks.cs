@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Portable.Backends.Cpu;
-using Portable.Backends.Cpu.Packed;
 
 namespace Portable.Benchmarks;
 

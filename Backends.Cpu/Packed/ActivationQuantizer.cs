@@ -2,7 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// Rounds a row of activations to 8 bits by blocks of 32 inputs: scale = max|x| / 127, code = x * (127 / max|x|),

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 internal sealed unsafe partial class PackedMatrix
 {

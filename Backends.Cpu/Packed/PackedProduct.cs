@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// y = x W^T (+ bias) (+ y) with packed weights and activations rounded to 8 bits by blocks of 32 inputs

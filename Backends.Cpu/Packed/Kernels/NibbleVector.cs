@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// One row of activations times one panel of 4-bit codes, straight from the panel: the kernel of decode. Every line of

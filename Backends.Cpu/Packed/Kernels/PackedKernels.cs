@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>The instruction sets the packed kernels exist for, in ascending order of preference.</summary>
 internal enum KernelTier

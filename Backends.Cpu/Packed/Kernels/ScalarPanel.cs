@@ -1,4 +1,4 @@
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// The oracle of the packed kernels: one row of activations times one panel of any form, one output after another.
