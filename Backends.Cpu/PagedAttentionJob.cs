@@ -1,7 +1,7 @@
 namespace Portable.Backends.Cpu;
 
-/// <summary>Paged attention as kernels see it; every index has been checked.</summary>
-internal unsafe ref struct PagedAttentionJob
+/// <summary>Paged attention as kernels see it; every index has been checked. Holds no managed reference.</summary>
+internal unsafe struct PagedAttentionJob
 {
     /// <summary>[tokens, query heads * head size].</summary>
     public FloatRows Query;
@@ -9,14 +9,26 @@ internal unsafe ref struct PagedAttentionJob
     /// <summary>[tokens, query heads * value size].</summary>
     public FloatRows Output;
 
-    /// <summary>Keys and values.</summary>
-    public CpuKvCache Pages;
-
-    /// <summary>The layer in the cache.</summary>
-    public int Layer;
-
     /// <summary>Sizes and form.</summary>
     public AttentionForm Form;
+
+    /// <summary>The keys of the layer, [page][head][place][key stride]; see <see cref="CpuKvCache"/>.</summary>
+    public byte* Keys;
+
+    /// <summary>The values of the layer.</summary>
+    public byte* Values;
+
+    /// <summary>Elements from one key to the next.</summary>
+    public int KeyStride;
+
+    /// <summary>Elements from one value to the next.</summary>
+    public int ValueStride;
+
+    /// <summary>Tokens of a page.</summary>
+    public int PageSize;
+
+    /// <summary>Whether elements are float16, else float32.</summary>
+    public bool IsHalf;
 
     /// <summary>[sequences + 1]: rows of each sequence.</summary>
     public int* Offsets;
@@ -43,5 +55,19 @@ internal unsafe ref struct PagedAttentionJob
         int position = context - (Offsets[sequence + 1] - row);
         first = Form.FirstKey(position);
         end = VisibleEnds is null ? position + 1 : Math.Min(VisibleEnds[row], context);
+    }
+
+    /// <summary>The key of a sequence's position, and how many follow it in memory.</summary>
+    public readonly byte* Key(int sequence, int head, int position, out int run) => Find(Keys, KeyStride, sequence, head, position, out run);
+
+    /// <summary>The value of a sequence's position, and how many follow it in memory.</summary>
+    public readonly byte* Value(int sequence, int head, int position, out int run) => Find(Values, ValueStride, sequence, head, position, out run);
+
+    private readonly byte* Find(byte* start, long stride, int sequence, int head, int position, out int run)
+    {
+        (int index, int place) = Math.DivRem(position, PageSize);
+        long page = PageTable[(sequence * PageTableStride) + index];
+        run = PageSize - place;
+        return start + (((((page * Form.KeyHeads) + head) * PageSize) + place) * stride * (IsHalf ? 2 : 4));
     }
 }

@@ -1,7 +1,7 @@
 namespace Portable.Backends.Cpu;
 
-/// <summary>Attention inside segments as kernels see it; every index has been checked.</summary>
-internal unsafe ref struct SegmentAttentionJob
+/// <summary>Attention inside segments as kernels see it; every index has been checked. Holds no managed reference.</summary>
+internal unsafe struct SegmentAttentionJob
 {
     /// <summary>[tokens, query heads * head size].</summary>
     public FloatRows Query;

@@ -1,6 +1,6 @@
 namespace Portable.Backends.Cpu;
 
-/// <summary>The kernel of <see cref="ScalarRopeAngles"/>.</summary>
+/// <summary>The kernel of <see cref="ScalarRopeAngles"/>, which is made once per step and is the scalar form itself.</summary>
 internal static unsafe class RopeAnglesKernel
 {
     /// <inheritdoc cref="ScalarRopeAngles.Run"/>

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Portable.Backends.Cpu;
 
 /// <summary>A row multiplied by one number in place.</summary>
@@ -6,7 +9,27 @@ internal static unsafe class ScaleKernel
     /// <summary>values *= scale.</summary>
     public static void Run(float* values, int length, float scale)
     {
-        for (int i = 0; i < length; i++)
+        if (Vector512.IsHardwareAccelerated)
+            Run<Simd512, Vector512<float>>(values, length, scale);
+        else if (Vector256.IsHardwareAccelerated)
+            Run<Simd256, Vector256<float>>(values, length, scale);
+        else if (Vector128.IsHardwareAccelerated)
+            Run<Simd128, Vector128<float>>(values, length, scale);
+        else
+            Run<SimdScalar, float>(values, length, scale);
+    }
+
+    /// <summary>One width of the ladder.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Run<TSimd, TVector>(float* values, int length, float scale)
+        where TSimd : ISimd<TVector>
+        where TVector : unmanaged
+    {
+        int i = 0;
+        TVector factor = TSimd.Broadcast(scale);
+        for (; i + TSimd.Count <= length; i += TSimd.Count)
+            TSimd.Store(values + i, TSimd.Multiply(TSimd.Load(values + i), factor));
+        for (; i < length; i++)
             values[i] *= scale;
     }
 }

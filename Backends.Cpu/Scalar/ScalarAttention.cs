@@ -11,7 +11,7 @@ internal static unsafe class ScalarAttention
     /// <param name="end">One past the last key seen.</param>
     /// <param name="form">Sizes, scale and cap.</param>
     /// <param name="sink">The sink logit of the head; negative infinity for none.</param>
-    public static void Run<TSource>(in TSource source, float* query, float* output, int first, int end, in AttentionForm form, float sink)
+    public static void Run<TSource>(TSource source, float* query, float* output, int first, int end, in AttentionForm form, float sink)
         where TSource : struct, IScalarKeySource
     {
         new Span<float>(output, form.ValueSize).Clear();
@@ -34,7 +34,7 @@ internal static unsafe class ScalarAttention
             output[i] = (float)(sums[i] / denominator);
     }
 
-    private static double Score<TSource>(in TSource source, float* query, int key, in AttentionForm form)
+    private static double Score<TSource>(TSource source, float* query, int key, in AttentionForm form)
         where TSource : struct, IScalarKeySource
     {
         double score = 0;

@@ -13,7 +13,7 @@ internal static unsafe class ScalarPagedAttention
                 job.Visible(s, row, out int first, out int end);
                 for (int h = 0; h < job.Form.KeyHeads * job.Form.GroupHeads; h++)
                 {
-                    var source = new PageSource(job.Pages, job.Layer, h / job.Form.GroupHeads, job.PageTable + (s * job.PageTableStride));
+                    var source = new PageSource(job, s, h / job.Form.GroupHeads);
                     ScalarAttention.Run(
                         source, job.Query.Row(row) + (h * job.Form.HeadSize), job.Output.Row(row) + (h * job.Form.ValueSize),
                         first, end, job.Form, job.Form.Sink(h));
@@ -22,21 +22,12 @@ internal static unsafe class ScalarPagedAttention
         }
     }
 
-    private readonly struct PageSource(CpuKvCache pages, int layer, int head, int* table) : IScalarKeySource
+    private readonly struct PageSource(PagedAttentionJob job, int sequence, int head) : IScalarKeySource
     {
-        public float Key(int key, int i)
-        {
-            (int page, int place) = Math.DivRem(key, pages.Layout.PageSize);
-            return Load(pages.Keys(layer, table[page], head), (place * pages.KeyStride) + i);
-        }
+        private ElementType Type => job.IsHalf ? ElementType.Float16 : ElementType.Float32;
 
-        public float Value(int key, int i)
-        {
-            (int page, int place) = Math.DivRem(key, pages.Layout.PageSize);
-            return Load(pages.Values(layer, table[page], head), (place * pages.ValueStride) + i);
-        }
+        public float Key(int key, int i) => ScalarCast.Load(job.Key(sequence, head, key, out _), Type, i);
 
-        private float Load(byte* run, int index) =>
-            ScalarCast.Load(run, pages.Layout.Format == KvFormat.Float32 ? ElementType.Float32 : ElementType.Float16, index);
+        public float Value(int key, int i) => ScalarCast.Load(job.Value(sequence, head, key, out _), Type, i);
     }
 }

@@ -7,25 +7,27 @@ internal sealed unsafe partial class CpuStream
         TensorView query, KvCache cache, int layer, in PagedBatch batch, in AttentionParameters attention, TensorView output)
     {
         CpuKvCache pages = Live(cache);
-        var form = new AttentionForm(attention);
-        int* offsets = Ints(batch.QueryOffsets), contexts = Ints(batch.ContextLengths);
-        int* ends = batch.VisibleEnds is { } visible ? Ints(visible) : null;
         CheckBatch(pages, batch, query.Rows);
-        PagedAttentionKernel.Run(
-            new PagedAttentionJob
-            {
-                Query = Rows(query),
-                Output = Rows(output),
-                Pages = pages,
-                Layer = layer,
-                Form = form,
-                Offsets = offsets,
-                Contexts = contexts,
-                VisibleEnds = ends,
-                PageTable = Ints(batch.PageTable),
-                PageTableStride = batch.PageTable.RowStride,
-                Sequences = batch.Sequences,
-            });
+        PagedAttentionJob job = new()
+        {
+            Query = Rows(query),
+            Output = Rows(output),
+            Keys = pages.Keys(layer, 0, 0),
+            Values = pages.Values(layer, 0, 0),
+            KeyStride = pages.KeyStride,
+            ValueStride = pages.ValueStride,
+            PageSize = pages.Layout.PageSize,
+            IsHalf = pages.Layout.Format == KvFormat.Float16,
+            Form = new AttentionForm(attention),
+            Offsets = Ints(batch.QueryOffsets),
+            Contexts = Ints(batch.ContextLengths),
+            VisibleEnds = batch.VisibleEnds is { } ends ? Ints(ends) : null,
+            PageTable = Ints(batch.PageTable),
+            PageTableStride = batch.PageTable.RowStride,
+            Sequences = batch.Sequences,
+        };
+        lock (_device.PoolTurn)
+            AttentionKernel.Run(job, _device.Pool, _workspace);
     }
 
     /// <inheritdoc/>
@@ -33,18 +35,19 @@ internal sealed unsafe partial class CpuStream
         TensorView query, TensorView keys, TensorView values, in SegmentBatch segments, in AttentionParameters attention, bool causal, TensorView output)
     {
         CheckOffsets(Ints(segments.Offsets), segments.Count, query.Rows, nameof(segments));
-        SegmentAttentionKernel.Run(
-            new SegmentAttentionJob
-            {
-                Query = Rows(query),
-                Keys = Rows(keys),
-                Values = Rows(values),
-                Output = Rows(output),
-                Form = new AttentionForm(attention),
-                Offsets = Ints(segments.Offsets),
-                Segments = segments.Count,
-                Causal = causal,
-            });
+        SegmentAttentionJob job = new()
+        {
+            Query = Rows(query),
+            Keys = Rows(keys),
+            Values = Rows(values),
+            Output = Rows(output),
+            Form = new AttentionForm(attention),
+            Offsets = Ints(segments.Offsets),
+            Segments = segments.Count,
+            Causal = causal,
+        };
+        lock (_device.PoolTurn)
+            AttentionKernel.Run(job, _device.Pool, _workspace);
     }
 
     private static void CheckBatch(CpuKvCache pages, in PagedBatch batch, int rows)

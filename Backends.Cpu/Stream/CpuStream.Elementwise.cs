@@ -16,7 +16,7 @@ internal sealed unsafe partial class CpuStream
             var job = (ElementJob*)argument;
             job->Split.Range(chunk, out int first, out int end);
             for (int t = first; t < end; t++)
-                GatedActivationKernel.Run(job->A.Row(t), job->B.Row(t), job->Output.Row(t), job->Output.Columns, job->Kind);
+                ActivationKernel.Run(job->A.Row(t), job->B.Row(t), job->Output.Row(t), job->Output.Columns, job->Kind, 0);
         }
     }
 
@@ -31,7 +31,7 @@ internal sealed unsafe partial class CpuStream
             var job = (ElementJob*)argument;
             job->Split.Range(chunk, out int first, out int end);
             for (int t = first; t < end; t++)
-                ActivationKernel.Run(job->A.Row(t), job->Output.Row(t), job->Output.Columns, job->Kind, job->Scale);
+                ActivationKernel.Run(job->A.Row(t), null, job->Output.Row(t), job->Output.Columns, job->Kind, job->Scale);
         }
     }
 

@@ -7,42 +7,39 @@ namespace Portable.Backends.Cpu;
 internal sealed unsafe partial class CanonicalMatrix : CpuMatrix
 {
     private readonly NativeBlock _block;
-    private readonly byte* _codes;
-    private readonly float* _scales;
-    private readonly float* _minimums;
-    private readonly byte* _zeroPoints;
-    private readonly float* _codebook;
-    private readonly int* _groupIndex;
-    private readonly long _rowBytes;
-    private readonly int _groups;
+    private readonly CanonicalRows _rows;
 
     /// <summary>Copies the matrix. Throws <see cref="InvalidModelException"/> for a group index outside the groups.</summary>
     public CanonicalMatrix(WeightMatrix matrix) : base(matrix.Rows, matrix.Columns)
     {
-        Format = matrix.Format;
-        _rowBytes = Format.RowBytes(Columns);
-        _groups = matrix.Groups;
         CheckGroupIndex(matrix);
-        (long codes, long scales, long minimums, long zeroPoints) = Sections(Rows, Columns, Format);
+        (long codes, long scales, long minimums, long zeroPoints) = Sections(Rows, Columns, matrix.Format);
         long codebook = NativeBlock.Align(matrix.Codebook.Length * sizeof(float));
         _block = new NativeBlock(codes + scales + minimums + zeroPoints + codebook + (matrix.GroupIndex.Length * sizeof(int)));
-        byte* next = _block.Pointer;
-        _codes = Take(codes);
-        _scales = (float*)Take(scales);
-        _minimums = (float*)Take(minimums);
-        _zeroPoints = Take(zeroPoints);
-        _codebook = (float*)Take(codebook);
-        _groupIndex = matrix.GroupIndex.IsEmpty ? null : (int*)next;
+        byte* next = _block.Data;
+        _rows = new CanonicalRows
+        {
+            Format = matrix.Format,
+            Columns = Columns,
+            Groups = matrix.Groups,
+            RowBytes = matrix.Format.RowBytes(Columns),
+            Codes = Take(codes),
+            Scales = (float*)Take(scales),
+            Minimums = (float*)Take(minimums),
+            ZeroPoints = Take(zeroPoints),
+            Codebook = (float*)Take(codebook),
+            GroupIndex = (int*)Take(matrix.GroupIndex.Length * sizeof(int)),
+        };
         for (int row = 0; row < Rows; row++)
         {
-            matrix.Codes(row).CopyTo(new(_codes + (row * _rowBytes), (int)_rowBytes));
-            Copy(matrix.Scales(row), _scales, row);
-            Copy(matrix.Minimums(row), _minimums, row);
-            Copy(matrix.ZeroPoints(row), _zeroPoints, row);
+            matrix.Codes(row).CopyTo(new(_rows.Codes + (row * _rows.RowBytes), (int)_rows.RowBytes));
+            Copy(matrix.Scales(row), _rows.Scales, row);
+            Copy(matrix.Minimums(row), _rows.Minimums, row);
+            Copy(matrix.ZeroPoints(row), _rows.ZeroPoints, row);
         }
 
-        matrix.Codebook.CopyTo(new(_codebook, matrix.Codebook.Length));
-        matrix.GroupIndex.CopyTo(new(_groupIndex, matrix.GroupIndex.Length));
+        matrix.Codebook.CopyTo(new(_rows.Codebook, matrix.Codebook.Length));
+        matrix.GroupIndex.CopyTo(new(_rows.GroupIndex, matrix.GroupIndex.Length));
 
         byte* Take(long bytes)
         {
@@ -52,9 +49,6 @@ internal sealed unsafe partial class CanonicalMatrix : CpuMatrix
         }
     }
 
-    /// <summary>How weights are stored.</summary>
-    public WeightFormat Format { get; }
-
     /// <summary>Bytes of a copy, without the group index and codebook that some matrices have.</summary>
     public static long BytesOf(int rows, int columns, WeightFormat format)
     {
@@ -63,7 +57,11 @@ internal sealed unsafe partial class CanonicalMatrix : CpuMatrix
     }
 
     /// <inheritdoc/>
-    public override void ReadRow(int row, float* destination) => Dequantize(row, 0, Columns, destination);
+    public override void ReadRow(int row, float* destination) => DequantizeKernel.Run(_rows, row, 0, Columns, destination);
+
+    /// <inheritdoc/>
+    public override void Multiply(FloatRows x, FloatRows y, float* bias, bool accumulate, WorkerPool pool, CpuWorkspace workspace) =>
+        CanonicalProduct.Run(_rows, x, y, bias, accumulate, pool, workspace);
 
     /// <inheritdoc/>
     public override void Dispose() => _block.Dispose();

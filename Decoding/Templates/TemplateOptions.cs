@@ -13,7 +13,7 @@ public sealed record TemplateOptions
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>How many steps a rendering may take: an operation, a statement, a turn of a loop, or 256 characters handled.</summary>
-    public long MaxSteps { get; init; } = 5_000_000;
+    public long MaxSteps { get; init; } = 2_500_000;
 
     /// <summary>The longest output, in UTF-16 units.</summary>
     public int MaxOutput { get; init; } = 16 << 20;

@@ -1,6 +1,9 @@
 namespace Portable.Decoding.Tokenization;
 
-/// <summary>Builds tokenizers from GGUF vocabularies: byte-level BPE (gpt2), SentencePiece BPE by scores (llama) or merges (gemma4).</summary>
+/// <summary>
+/// Builds tokenizers from GGUF vocabularies: byte-level BPE (gpt2), SentencePiece BPE by scores (llama) or merges
+/// (gemma4), Unigram (t5), WordPiece (bert).
+/// </summary>
 internal static class GgufTokenizer
 {
     private const int Unknown = 2;
@@ -20,12 +23,18 @@ internal static class GgufTokenizer
         CheckId(file, "tokenizer.ggml.bos_token_id", source.BosId, count);
         CheckId(file, "tokenizer.ggml.eos_token_id", source.EosId, count);
         CheckId(file, "tokenizer.ggml.unknown_token_id", source.UnknownId, count);
+        CheckId(file, "tokenizer.ggml.cls_token_id", source.ClassId, count);
+        CheckId(file, "tokenizer.ggml.seperator_token_id", source.SeparatorId, count);
+        if (source.Model is "t5" or "bert" && source.Tokens.Any(t => t.Length > 1024))
+            throw new InvalidModelException(file, "tokenizer.ggml.tokens", "a token of more than 1024 characters");
         return source.Model switch
         {
             "gpt2" => ByteLevel(source, file),
             "llama" => SentencePiece(source, file, byScores: true),
             "gemma4" => SentencePiece(source, file, byScores: false),
-            _ => throw new UnsupportedException($"the GGUF tokenizer model {source.Model}", "gpt2, llama and gemma4 are known"),
+            "t5" => Unigram(source, file),
+            "bert" => WordPiece(source, file),
+            _ => throw new UnsupportedException($"the GGUF tokenizer model {source.Model}", "gpt2, llama, gemma4, t5 and bert are known"),
         };
     }
 
@@ -78,6 +87,83 @@ internal static class GgufTokenizer
             Template = ReadTemplate(source, bosByDefault: true),
             Decoders = decoders,
             ByteFallback = true,
+        };
+    }
+
+    private static TokenizerParts Unigram(GgufVocabulary source, string file)
+    {
+        if (source.Scores is not { } scores)
+            throw new InvalidModelException(file, "tokenizer.ggml.scores", "a list of scores expected, none found");
+        if (scores.Any(s => !float.IsFinite(s)))
+            throw new InvalidModelException(file, "tokenizer.ggml.scores", "finite numbers expected");
+        if (source.UnknownId is not { } unknown)
+            throw new InvalidModelException(file, "tokenizer.ggml.unknown_token_id", "an id expected, none found");
+        var normalizers = new List<Normalizer>();
+        if (source.PrecompiledCharsMap is { Length: > 0 } map)
+        {
+            normalizers.Add(PrecompiledNormalizer.TryCreate(map.Span) ?? throw new InvalidModelException(
+                file, "tokenizer.ggml.precompiled_charsmap", "the length of its table contradicts its own length"));
+        }
+
+        if (source.RemoveExtraWhitespaces ?? false)
+        {
+            normalizers.Add(new StripNormalizer(left: false, right: true));
+            normalizers.Add(new ReplaceNormalizer(new TextPattern(new TokenRegex(" {2,}")), Mark.ToString()));
+        }
+
+        PrependScheme prepend = source.AddSpacePrefix ?? true ? PrependScheme.Always : PrependScheme.Never;
+        Vocabulary vocabulary = ReadVocabulary(source);
+        return new TokenizerParts
+        {
+            Vocabulary = vocabulary,
+            Model = new UnigramModel(
+                vocabulary, [.. scores.Select(s => (double)s)], unknown, byteFallback: false,
+                id => (source.TokenTypes?[id] ?? 1) is not (Unknown or Control or Unused or Byte)),
+            AddedTokens = ReadAddedTokens(source, stripRight: false),
+            Normalizer = normalizers.Count == 0 ? null : new NormalizerSequence(normalizers),
+            PreTokenizers = [new MetaspaceStage(Mark, prepend, split: true)],
+            Template = ReadTemplate(source, bosByDefault: false, eosByDefault: true),
+            Decoders = [(next, _) => new MetaspaceDecoder(next, Mark, prepend != PrependScheme.Never)],
+        };
+    }
+
+    private static TokenizerParts WordPiece(GgufVocabulary source, string file)
+    {
+        const string Continues = "##";
+        if (source.UnknownId is not { } unknown)
+            throw new InvalidModelException(file, "tokenizer.ggml.unknown_token_id", "an id expected, none found");
+
+        // The format marks the tokens that begin a word instead of those that go on with one.
+        var vocabulary = new Vocabulary(source.Tokens.Count);
+        for (int id = 0; id < source.Tokens.Count; id++)
+        {
+            string text = source.Tokens[id];
+            if (text.StartsWith(Mark))
+                text = text[1..];
+            else if (!text.StartsWith('[') || !text.EndsWith(']'))
+                text = Continues + text;
+            if (!vocabulary.TryAdd(text, id))
+                vocabulary.AddAlias(text, id);
+        }
+
+        var template = new List<int> { TokenizerParts.TextPlace };
+        if ((source.ClassId ?? source.BosId) is { } first)
+            template.Insert(0, first);
+        if ((source.SeparatorId ?? source.EosId) is { } last)
+            template.Add(last);
+        return new TokenizerParts
+        {
+            Vocabulary = vocabulary,
+            Model = new WordPieceModel(vocabulary, unknown, Continues, longestWord: 100),
+            AddedTokens = ReadAddedTokens(source, stripRight: false),
+            Normalizer = new BertNormalizer(cleanText: true, chineseCharacters: true, stripAccents: true, lowercase: true),
+            PreTokenizers =
+            [
+                new CodePointSplit(CodePoints.IsWhiteSpace, SplitBehavior.Removed),
+                new CodePointSplit(CodePoints.IsPunctuation, SplitBehavior.Isolated),
+            ],
+            Template = template,
+            Decoders = [(next, _) => new WordPieceDecoder(next, Continues, cleanup: true)],
         };
     }
 
@@ -153,22 +239,26 @@ internal static class GgufTokenizer
         {
             int type = source.TokenTypes?[id] ?? 1;
             string text = source.Tokens[id];
-            if (type is not (Control or UserDefined) || text.Length is 0 or > AddedTokenMatcher.LongestContent || !seen.Add(text))
+            bool special = type == Control || (type == Unknown && id == source.UnknownId);
+            if (!(special || type == UserDefined) || text.Length is 0 or > AddedTokenMatcher.LongestContent || !seen.Add(text))
                 continue;
             bool strip = stripRight && text is not ("<unk>" or "<s>" or "<|endoftext|>");
-            tokens.Add(new AddedToken(id, text, Special: type == Control, StripRight: strip));
+
+            // The mask of the XLM-R family takes the blanks before it; the format has no key for that either.
+            bool mask = text == "<mask>" && source.Model == "t5";
+            tokens.Add(new AddedToken(id, text, Special: special, StripLeft: mask, StripRight: strip));
         }
 
         return tokens;
     }
 
-    private static int[] ReadTemplate(GgufVocabulary source, bool bosByDefault)
+    private static int[] ReadTemplate(GgufVocabulary source, bool bosByDefault, bool eosByDefault = false)
     {
         var template = new List<int>();
         if ((source.AddBos ?? bosByDefault) && source.BosId is { } bos)
             template.Add(bos);
         template.Add(TokenizerParts.TextPlace);
-        if ((source.AddEos ?? false) && source.EosId is { } eos)
+        if ((source.AddEos ?? eosByDefault) && source.EosId is { } eos)
             template.Add(eos);
         return [.. template];
     }

@@ -6,7 +6,7 @@ namespace Portable.Decoding.Tokenization;
 /// </summary>
 public sealed record GgufVocabulary
 {
-    /// <summary><c>tokenizer.ggml.model</c>: gpt2, llama, gemma4 …</summary>
+    /// <summary><c>tokenizer.ggml.model</c>: gpt2, llama, gemma4, t5, bert.</summary>
     public required string Model { get; init; }
 
     /// <summary><c>tokenizer.ggml.pre</c>: how text is split before the merges.</summary>
@@ -38,6 +38,12 @@ public sealed record GgufVocabulary
     /// <summary><c>tokenizer.ggml.unknown_token_id</c>.</summary>
     public int? UnknownId { get; init; }
 
+    /// <summary><c>tokenizer.ggml.cls_token_id</c>; BERT's beginning of a text.</summary>
+    public int? ClassId { get; init; }
+
+    /// <summary><c>tokenizer.ggml.seperator_token_id</c> (so spelt); BERT's end of a text.</summary>
+    public int? SeparatorId { get; init; }
+
     /// <summary><c>tokenizer.ggml.add_bos_token</c>.</summary>
     public bool? AddBos { get; init; }
 
@@ -46,4 +52,10 @@ public sealed record GgufVocabulary
 
     /// <summary><c>tokenizer.ggml.add_space_prefix</c>.</summary>
     public bool? AddSpacePrefix { get; init; }
+
+    /// <summary><c>tokenizer.ggml.remove_extra_whitespaces</c>.</summary>
+    public bool? RemoveExtraWhitespaces { get; init; }
+
+    /// <summary><c>tokenizer.ggml.precompiled_charsmap</c>, its bytes.</summary>
+    public ReadOnlyMemory<byte>? PrecompiledCharsMap { get; init; }
 }

@@ -11,14 +11,17 @@ internal static partial class TokenizerJson
         public bool ByteLevel { get; set; }
 
         public bool ByteFallback { get; set; }
+
+        /// <summary>How many characters one may become at most.</summary>
+        public long Growth { get; set; } = 1;
     }
 
-    private static void ReadDecoder(JsonNode node, List<DecoderStageFactory> stages, DecoderState state)
+    private static void ReadDecoder(JsonField node, List<DecoderStageFactory> stages, DecoderState state)
     {
         switch (node["type"].Text())
         {
             case "Sequence":
-                foreach (JsonNode part in node["decoders"].Items())
+                foreach (JsonField part in node["decoders"].Items())
                     ReadDecoder(part, stages, state);
                 break;
             case "ByteLevel":
@@ -40,6 +43,9 @@ internal static partial class TokenizerJson
                 string content = node["content"].Text();
                 if (pattern.Literal is not { Length: 1 })
                     RefuseFused(node, state);
+                state.Growth *= Math.Max(1, content.Length);
+                if (state.Growth > 4096)
+                    throw Unsupported(node, "a decoder of this growth", "it makes more than 4096 characters of one");
                 stages.Add((next, _) => new ReplaceDecoder(next, pattern, content));
                 break;
             case "Strip":
@@ -67,7 +73,7 @@ internal static partial class TokenizerJson
             throw node.Bad("more than 100 steps");
     }
 
-    private static void RefuseFused(JsonNode node, DecoderState state)
+    private static void RefuseFused(JsonField node, DecoderState state)
     {
         if (state.Fused)
             throw Unsupported(node, $"the decoder {node["type"].Text()} behind one that joins all tokens", "it can't be streamed");

@@ -5,7 +5,7 @@ namespace Portable.Decoding.Tokenization;
 // The model: its vocabulary, merges and scores.
 internal static partial class TokenizerJson
 {
-    private static string ModelKind(JsonNode model)
+    private static string ModelKind(JsonField model)
     {
         if (!model.IsObject)
             throw model.Bad("an object expected");
@@ -20,14 +20,23 @@ internal static partial class TokenizerJson
         return model["max_input_chars_per_word"].IsNull ? "WordLevel" : "WordPiece";
     }
 
-    private static TokenModel ReadModel(JsonNode model, string kind, Vocabulary vocabulary, double[] scores)
+    // These models try every token at every place of a text: the longest token bounds their work.
+    private const int LongestTriedToken = 1024;
+
+    private static TokenModel ReadModel(JsonField model, string kind, Vocabulary vocabulary, double[] scores)
     {
+        if (kind is "Unigram" or "WordPiece" && vocabulary.LongestToken > LongestTriedToken)
+        {
+            throw Unsupported(
+                model["vocab"], "a token this long", $"it has {vocabulary.LongestToken} characters, {LongestTriedToken} are the most");
+        }
+
         switch (kind)
         {
             case "BPE":
                 return ReadBytePair(model, vocabulary);
             case "Unigram":
-                JsonNode unknown = model["unk_id"];
+                JsonField unknown = model["unk_id"];
                 if (vocabulary.Size == 0)
                     throw model["vocab"].Bad("at least one token expected");
                 if (unknown.IsNull)
@@ -46,10 +55,10 @@ internal static partial class TokenizerJson
         }
     }
 
-    private static int RequiredToken(JsonNode token, Vocabulary vocabulary) =>
+    private static int RequiredToken(JsonField token, Vocabulary vocabulary) =>
         vocabulary.TryGetId(token.Text(), out int id) ? id : throw token.Bad($"the vocabulary has no token {token.Text()}");
 
-    private static Vocabulary ReadVocabulary(JsonNode node, out double[] scores)
+    private static Vocabulary ReadVocabulary(JsonField node, out double[] scores)
     {
         scores = [];
         if (!node.IsObject)
@@ -68,7 +77,7 @@ internal static partial class TokenizerJson
         return vocabulary;
     }
 
-    private static string Name(JsonNode node, JsonProperty entry)
+    private static string Name(JsonField node, JsonProperty entry)
     {
         try
         {
@@ -80,7 +89,7 @@ internal static partial class TokenizerJson
         }
     }
 
-    private static Vocabulary ReadPieces(JsonNode node, out double[] scores)
+    private static Vocabulary ReadPieces(JsonField node, out double[] scores)
     {
         if (!node.IsArray)
             throw node.Bad("a list of tokens and scores expected");
@@ -103,7 +112,7 @@ internal static partial class TokenizerJson
         return vocabulary;
     }
 
-    private static string StringOf(JsonNode node, JsonElement element, int entry)
+    private static string StringOf(JsonField node, JsonElement element, int entry)
     {
         if (element.ValueKind != JsonValueKind.String)
             throw node.Bad($"entry {entry}: a string expected");
@@ -117,9 +126,9 @@ internal static partial class TokenizerJson
         }
     }
 
-    private static BytePairModel ReadBytePair(JsonNode model, Vocabulary vocabulary)
+    private static BytePairModel ReadBytePair(JsonField model, Vocabulary vocabulary)
     {
-        JsonNode dropout = model["dropout"];
+        JsonField dropout = model["dropout"];
         if (!dropout.IsNull && dropout.Number() != 0)
             throw Unsupported(dropout, "BPE dropout", "it makes ids random; set it to null");
         string prefix = model["continuing_subword_prefix"].Text("");
@@ -127,7 +136,7 @@ internal static partial class TokenizerJson
         bool byteFallback = model["byte_fallback"].Flag();
         if (byteFallback && prefix.Length + suffix.Length > 0)
             throw Unsupported(model, "byte_fallback together with a prefix or suffix of words", "no known tokenizer has both");
-        JsonNode merges = model["merges"];
+        JsonField merges = model["merges"];
         if (!merges.IsArray)
             throw merges.Bad("a list of merges expected");
         var table = new MergeTable(merges.Element.GetArrayLength());
@@ -140,7 +149,7 @@ internal static partial class TokenizerJson
             rank++;
         }
 
-        JsonNode unknown = model["unk_token"];
+        JsonField unknown = model["unk_token"];
         return new BytePairModel(vocabulary, table, byteFallback)
         {
             IgnoreMerges = model["ignore_merges"].Flag(),
@@ -151,7 +160,7 @@ internal static partial class TokenizerJson
         };
     }
 
-    private static (string Left, string Right) Merge(JsonNode merges, JsonElement merge, int rank)
+    private static (string Left, string Right) Merge(JsonField merges, JsonElement merge, int rank)
     {
         if (merge.ValueKind == JsonValueKind.Array && merge.GetArrayLength() == 2)
             return (StringOf(merges, merge[0], rank), StringOf(merges, merge[1], rank));

@@ -5,7 +5,7 @@ namespace Portable.Decoding.Tokenization;
 // What rewrites and splits a text before the model.
 internal static partial class TokenizerJson
 {
-    private static Normalizer? ReadNormalizer(JsonNode node)
+    private static Normalizer? ReadNormalizer(JsonField node)
     {
         if (node.IsNull)
             return null;
@@ -13,6 +13,8 @@ internal static partial class TokenizerJson
         {
             case "Sequence":
                 Normalizer[] parts = [.. node["normalizers"].Items().Select(ReadNormalizer).OfType<Normalizer>()];
+                if (parts.Length > 100)
+                    throw node["normalizers"].Bad("more than 100 steps");
                 return parts.Length switch { 0 => null, 1 => parts[0], _ => new NormalizerSequence(parts) };
             case "NFC": return new UnicodeNormalizer(NormalizationForm.FormC);
             case "NFD": return new UnicodeNormalizer(NormalizationForm.FormD);
@@ -29,7 +31,7 @@ internal static partial class TokenizerJson
                 return new BertNormalizer(
                     node["clean_text"].Flag(), node["handle_chinese_chars"].Flag(), node["strip_accents"].Flag(lowercase), lowercase);
             case "Precompiled":
-                JsonNode map = node["precompiled_charsmap"];
+                JsonField map = node["precompiled_charsmap"];
                 byte[] bytes;
                 try
                 {
@@ -47,17 +49,19 @@ internal static partial class TokenizerJson
         }
     }
 
-    private static void ReadPreTokenizer(JsonNode node, List<PieceStage> stages)
+    private static void ReadPreTokenizer(JsonField node, List<PieceStage> stages)
     {
         if (node.IsNull)
             return;
         switch (node["type"].Text())
         {
             case "Sequence":
-                foreach (JsonNode part in node["pretokenizers"].Items())
+                foreach (JsonField part in node["pretokenizers"].Items())
                     ReadPreTokenizer(part, stages);
                 break;
             case "ByteLevel":
+                if (stages.Count(s => s is ByteLevelStage) == 2)
+                    throw Unsupported(node, "a third ByteLevel", "each makes the text longer, and one is enough");
                 stages.Add(new ByteLevelStage(node["add_prefix_space"].Flag(), node["use_regex"].Flag(whenAbsent: true)));
                 break;
             case "Split":
@@ -96,12 +100,12 @@ internal static partial class TokenizerJson
             throw node.Bad("more than 100 steps");
     }
 
-    private static (char Mark, PrependScheme Prepend) ReadMetaspace(JsonNode node)
+    private static (char Mark, PrependScheme Prepend) ReadMetaspace(JsonField node)
     {
         string mark = node["replacement"].Text("\u2581");
         if (mark.Length != 1)
             throw Unsupported(node["replacement"], "a mark of more than one character", "U+2581 is the usual one");
-        JsonNode scheme = node["prepend_scheme"];
+        JsonField scheme = node["prepend_scheme"];
         if (scheme.IsNull)
             return (mark[0], node["add_prefix_space"].Flag(whenAbsent: true) ? PrependScheme.Always : PrependScheme.Never);
         return (mark[0], scheme.Text() switch
@@ -113,7 +117,7 @@ internal static partial class TokenizerJson
         });
     }
 
-    private static SplitBehavior Behavior(JsonNode node) => node.Text() switch
+    private static SplitBehavior Behavior(JsonField node) => node.Text() switch
     {
         "Isolated" => SplitBehavior.Isolated,
         "Removed" => SplitBehavior.Removed,

@@ -16,7 +16,7 @@ internal static partial class TokenizerJson
         try
         {
             using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 32 });
-            return new Tokenizer(Read(new JsonNode(document.RootElement, file, "")));
+            return new Tokenizer(Read(new JsonField(document.RootElement, file, "")));
         }
         catch (JsonException e)
         {
@@ -24,9 +24,9 @@ internal static partial class TokenizerJson
         }
     }
 
-    private static TokenizerParts Read(JsonNode root)
+    private static TokenizerParts Read(JsonField root)
     {
-        JsonNode model = root["model"];
+        JsonField model = root["model"];
         string kind = ModelKind(model);
         Vocabulary vocabulary = kind == "Unigram" ? ReadPieces(model["vocab"], out double[] scores) : ReadVocabulary(model["vocab"], out scores);
         var decoders = new List<DecoderStageFactory>();
@@ -38,6 +38,13 @@ internal static partial class TokenizerJson
         var stages = new List<PieceStage>();
         ReadPreTokenizer(root["pre_tokenizer"], stages);
         List<AddedToken> added = ReadAddedTokens(root["added_tokens"], vocabulary);
+        int[] template = ReadPostProcessor(root["post_processor"]);
+        foreach (int id in template)
+        {
+            if (id != TokenizerParts.TextPlace && vocabulary[id] is null && !added.Exists(t => t.Id == id))
+                throw root["post_processor"].Bad($"it adds id {id}, which is no token");
+        }
+
         return new TokenizerParts
         {
             Vocabulary = vocabulary,
@@ -45,17 +52,17 @@ internal static partial class TokenizerJson
             AddedTokens = added,
             Normalizer = ReadNormalizer(root["normalizer"]),
             PreTokenizers = stages,
-            Template = ReadPostProcessor(root["post_processor"]),
+            Template = template,
             Decoders = decoders,
             ByteLevel = decoding.ByteLevel,
             ByteFallback = decoding.ByteFallback,
         };
     }
 
-    private static UnsupportedException Unsupported(JsonNode node, string what, string reason) =>
+    private static UnsupportedException Unsupported(JsonField node, string what, string reason) =>
         new($"{what} in {node.Path}", reason);
 
-    private static List<AddedToken> ReadAddedTokens(JsonNode node, Vocabulary vocabulary)
+    private static List<AddedToken> ReadAddedTokens(JsonField node, Vocabulary vocabulary)
     {
         var tokens = new List<AddedToken>();
         if (node.IsNull)
@@ -63,7 +70,7 @@ internal static partial class TokenizerJson
         var ids = new Dictionary<int, string>();
         var contents = new HashSet<string>(StringComparer.Ordinal);
         int most = vocabulary.Size + node.Element.GetArrayLengthOrZero() + IdSlack;
-        foreach (JsonNode item in node.Items())
+        foreach (JsonField item in node.Items())
         {
             string content = item["content"].Text();
             int id = item["id"].Integer(0, most);
@@ -90,7 +97,7 @@ internal static partial class TokenizerJson
         return tokens;
     }
 
-    private static int[] ReadPostProcessor(JsonNode node)
+    private static int[] ReadPostProcessor(JsonField node)
     {
         if (node.IsNull)
             return [TokenizerParts.TextPlace];
@@ -104,7 +111,7 @@ internal static partial class TokenizerJson
                 return ReadTemplate(node);
             case "Sequence":
                 int[] template = [TokenizerParts.TextPlace];
-                foreach (JsonNode processor in node["processors"].Items())
+                foreach (JsonField processor in node["processors"].Items())
                 {
                     // Each wraps what the one before made.
                     template = [.. ReadPostProcessor(processor).SelectMany(id => id == TokenizerParts.TextPlace ? template : [id])];
@@ -118,17 +125,17 @@ internal static partial class TokenizerJson
         }
     }
 
-    private static int PairId(JsonNode pair)
+    private static int PairId(JsonField pair)
     {
-        JsonNode[] items = [.. pair.Items()];
+        JsonField[] items = [.. pair.Items()];
         return items.Length == 2 ? items[1].Integer(0, int.MaxValue) : throw pair.Bad("a token and its id expected");
     }
 
-    private static int[] ReadTemplate(JsonNode node)
+    private static int[] ReadTemplate(JsonField node)
     {
         var ids = new List<int>();
-        JsonNode specials = node["special_tokens"];
-        foreach (JsonNode part in node["single"].Items())
+        JsonField specials = node["special_tokens"];
+        foreach (JsonField part in node["single"].Items())
         {
             if (!part["Sequence"].IsNull)
             {
@@ -136,11 +143,11 @@ internal static partial class TokenizerJson
                 continue;
             }
 
-            JsonNode name = part["SpecialToken"]["id"];
-            JsonNode special = specials[name.Text()];
+            JsonField name = part["SpecialToken"]["id"];
+            JsonField special = specials[name.Text()];
             if (special.IsNull)
                 throw name.Bad($"special_tokens has no entry {name.Text()}");
-            foreach (JsonNode id in special["ids"].Items())
+            foreach (JsonField id in special["ids"].Items())
                 ids.Add(id.Integer(0, int.MaxValue));
             if (ids.Count > 1000)
                 throw node["single"].Bad("more than 1000 ids around a text");
@@ -149,7 +156,7 @@ internal static partial class TokenizerJson
         return [.. ids];
     }
 
-    private static TextPattern ReadPattern(JsonNode pattern)
+    private static TextPattern ReadPattern(JsonField pattern)
     {
         if (!pattern["String"].IsNull)
             return new TextPattern(pattern["String"].Text());

@@ -4,6 +4,7 @@ using Portable.Conformance;
 
 // The suite without a test framework: `dotnet Backends.Conformance.dll LEAF...` runs every check on the leaves named, so
 // that a child process can run it with some instruction sets switched off. Exit code 0: all that is offered conforms.
+Console.WriteLine($"vectors: {VectorTier.Current} bits");
 int failed = 0;
 foreach (string name in args)
 {

@@ -5,12 +5,14 @@ namespace Portable.Decoding.Templates;
 /// </summary>
 internal sealed class Arguments(RenderContext context, string function, object?[] positional, List<KeyValuePair<string, object?>>? named = null)
 {
+    private static readonly List<KeyValuePair<string, object?>> NoNames = [];
     private static readonly object Missing = new();
     private object?[] _bound = [];
 
     public object?[] Positional { get; } = positional;
 
-    public List<KeyValuePair<string, object?>> Named { get; } = named ?? [];
+    /// <summary>The named arguments; not to be changed.</summary>
+    public List<KeyValuePair<string, object?>> Named { get; } = named ?? NoNames;
 
     /// <summary>The argument for a parameter; it must have been given.</summary>
     public object? this[int parameter] => Has(parameter) ? _bound[parameter]

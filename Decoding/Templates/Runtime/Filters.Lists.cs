@@ -113,10 +113,9 @@ internal static partial class Filters
 
     private static PyList SortBy(RenderContext context, IEnumerable<object?> items, Func<object?, object?> key, bool reverse)
     {
-        var order = new PyOrder(context);
-        object?[] sorted = reverse ? [.. items.OrderByDescending(key, order)] : [.. items.OrderBy(key, order)];
-        context.AllocateList(sorted.Length * 2L);
-        return new PyList(sorted);
+        object?[] values = [.. items];
+        context.AllocateList(values.Length * 4L);
+        return new PyList(PyOrder.Sort(context, values, [.. values.Select(key)], reverse));
     }
 
     private static Generator Unique(RenderContext context, object? value, Arguments arguments)
@@ -195,7 +194,7 @@ internal static partial class Filters
             map = item => Call(context, name, item, arguments.Skip(1, name));
         }
 
-        return new Generator(context, PyIteration.Iterate(context, value).Select(map));
+        return new Generator(context, Lazily(context, value).Select(map));
     }
 
     private static Generator Select(RenderContext context, object? value, Arguments arguments, bool byAttribute, bool keep)
@@ -210,7 +209,7 @@ internal static partial class Filters
         }
 
         string? name = arguments.Positional.Length > at ? PyText.Str(context, arguments.Positional[at++]) : null;
-        return new Generator(context, PyIteration.Iterate(context, value).Where(item =>
+        return new Generator(context, Lazily(context, value).Where(item =>
         {
             object? tested = attribute is null ? item : attribute(item);
             bool passes = name is null ? PyCompare.Truth(tested)
@@ -299,6 +298,15 @@ internal static partial class Filters
                 yield return new PyList([.. part]);
             }
         }
+    }
+
+    // Whatever is false has no elements here, and what has none fails only when it is walked.
+    private static IEnumerable<object?> Lazily(RenderContext context, object? value)
+    {
+        if (!PyCompare.Truth(value))
+            yield break;
+        foreach (object? item in PyIteration.Iterate(context, value))
+            yield return item;
     }
 
     // Text without regard to case, unless asked.

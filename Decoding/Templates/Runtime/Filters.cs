@@ -189,8 +189,8 @@ internal static partial class Filters
             case PyDict dictionary:
                 context.Allocate(96L * dictionary.Count);
                 var sorted = new PyDict();
-                foreach ((object? key, object? member) in dictionary.Entries.OrderBy(entry => entry.Key, new PyOrder(context)))
-                    sorted.Set(key, member);
+                foreach (object? key in PyOrder.Sort(context, [.. dictionary.Keys]))
+                    sorted.Set(key, dictionary.TryGet(key, out object? member) ? member : null);
                 return sorted;
             default:
                 return value;

@@ -18,9 +18,7 @@ internal static class Globals
 
     public static bool TryGet(string name, out object? value) => All.TryGetValue(name, out value);
 
-    /// <summary>Names that a template reads without needing them as variables.</summary>
-    public static bool IsReserved(string name) =>
-        All.ContainsKey(name) || name is "loop" or "caller" or "varargs" or "kwargs" or "super";
+    public static bool IsGlobal(string name) => All.ContainsKey(name);
 
     private static PyRange Range(RenderContext context, Arguments arguments)
     {

@@ -19,13 +19,21 @@ internal sealed class LoopState(For loop, Scope home, IEnumerator<object?> items
 
     public bool MoveNext(RenderContext context, out object? item)
     {
-        if (!Peek(context))
+        if (_ahead.Count > 0)
+        {
+            item = _ahead.Dequeue();
+        }
+        else if (items.MoveNext())
+        {
+            context.Step();
+            item = items.Current;
+        }
+        else
         {
             item = null;
             return false;
         }
 
-        item = _ahead.Dequeue();
         _index++;
         _previous = _current;
         _current = item;

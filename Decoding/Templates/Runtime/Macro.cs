@@ -30,9 +30,10 @@ internal sealed class Macro(MacroDefinition definition, Scope home) : PyCallable
     public override object? Call(RenderContext context, Arguments arguments)
     {
         context.Enter(definition.Depth + 4);
+        context.Step(8);
         var scope = new Scope(home);
         string[] parameters = definition.Parameters;
-        List<KeyValuePair<string, object?>> named = [.. arguments.Named];
+        List<KeyValuePair<string, object?>> named = arguments.Named.Count == 0 ? arguments.Named : [.. arguments.Named];
         for (int i = 0; i < parameters.Length; i++)
             scope.Set(parameters[i], i < arguments.Positional.Length ? arguments.Positional[i] : Named(context, scope, named, i));
         if (definition.UsesCaller)

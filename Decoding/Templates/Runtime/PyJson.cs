@@ -84,12 +84,9 @@ internal sealed class PyJson(RenderContext context, bool ensureAscii, string? in
         }
 
         context.Enter(3);
-        IEnumerable<KeyValuePair<object?, object?>> entries = dictionary.Entries;
-        if (sortKeys)
-            entries = entries.OrderBy(entry => entry.Key, new PyOrder(context));
         _output.Append('{');
         bool first = true;
-        foreach ((object? key, object? member) in entries)
+        foreach (object? key in sortKeys ? PyOrder.Sort(context, [.. dictionary.Keys]) : dictionary.Keys)
         {
             if (!first)
                 _output.Append(itemSeparator);
@@ -97,7 +94,7 @@ internal sealed class PyJson(RenderContext context, bool ensureAscii, string? in
             BreakLine(level + 1);
             AppendText(Key(key));
             _output.Append(keySeparator);
-            Append(member, level + 1);
+            Append(dictionary.TryGet(key, out object? member) ? member : null, level + 1);
         }
 
         BreakLine(level);
@@ -170,15 +167,5 @@ internal sealed class PyJson(RenderContext context, bool ensureAscii, string? in
         }
 
         _output.Append('"');
-    }
-}
-
-/// <summary>Python's order as a comparer for stable sorts.</summary>
-internal sealed class PyOrder(RenderContext context) : IComparer<object?>
-{
-    public int Compare(object? a, object? b)
-    {
-        context.Step();
-        return PyCompare.Order(context, a, b) ?? 0;
     }
 }

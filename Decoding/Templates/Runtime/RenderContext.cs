@@ -80,6 +80,7 @@ internal sealed class RenderContext
     /// <summary>Sends output to a fresh buffer; gives the buffer to go back to.</summary>
     public StringBuilder BeginCapture()
     {
+        Step(4);
         StringBuilder outer = Output;
         Output = new StringBuilder();
         return outer;

@@ -7,8 +7,7 @@ namespace Portable.Decoding.Templates;
 internal sealed class Scope(Scope? parent, IReadOnlyDictionary<string, TemplateValue>? variables = null)
 {
     private const int MaxLinear = 8;
-    private string[] _names = [];
-    private object?[] _values = [];
+    private (string Name, object? Value)[] _entries = [];
     private int _count;
     private Dictionary<string, object?>? _many;
 
@@ -24,9 +23,9 @@ internal sealed class Scope(Scope? parent, IReadOnlyDictionary<string, TemplateV
 
         for (int i = 0; i < _count; i++)
         {
-            if (_names[i] == name)
+            if (_entries[i].Name == name)
             {
-                _values[i] = value;
+                _entries[i].Value = value;
                 return;
             }
         }
@@ -35,18 +34,13 @@ internal sealed class Scope(Scope? parent, IReadOnlyDictionary<string, TemplateV
         {
             _many = new Dictionary<string, object?>(StringComparer.Ordinal) { [name] = value };
             for (int i = 0; i < _count; i++)
-                _many[_names[i]] = _values[i];
+                _many[_entries[i].Name] = _entries[i].Value;
             return;
         }
 
-        if (_count == _names.Length)
-        {
-            Array.Resize(ref _names, _count == 0 ? 4 : MaxLinear);
-            Array.Resize(ref _values, _names.Length);
-        }
-
-        _names[_count] = name;
-        _values[_count++] = value;
+        if (_count == _entries.Length)
+            Array.Resize(ref _entries, _count == 0 ? 2 : _count * 2);
+        _entries[_count++] = (name, value);
     }
 
     public object? Get(string name)
@@ -73,9 +67,9 @@ internal sealed class Scope(Scope? parent, IReadOnlyDictionary<string, TemplateV
         {
             for (int i = 0; i < _count; i++)
             {
-                if (_names[i] == name)
+                if (_entries[i].Name == name)
                 {
-                    value = _values[i];
+                    value = _entries[i].Value;
                     return true;
                 }
             }

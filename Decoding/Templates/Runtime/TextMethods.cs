@@ -103,7 +103,7 @@ internal static class TextMethods
             if (found < 0)
                 break;
             context.Allocate(2L * (found - from + replacement.Length));
-            context.Step((found - from) >> 8);
+            context.Step(1 + ((found - from) >> 8));
             output.Append(text, from, found - from).Append(replacement);
             from = found + old.Length;
         }

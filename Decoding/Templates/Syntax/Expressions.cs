@@ -217,7 +217,8 @@ internal sealed class ArgumentList(int line, Expression[] positional, (string Na
 {
     public static readonly ArgumentList Empty = new(0, [], [], null, null);
 
-    public Arguments Evaluate(RenderContext context, Scope scope, string function)
+    /// <summary>The values, and after them what a call block passes as <c>caller</c>.</summary>
+    public Arguments Evaluate(RenderContext context, Scope scope, string function, Macro? caller = null)
     {
         object?[] values = positional.Length == 0 ? [] : new object?[positional.Length];
         for (int i = 0; i < values.Length; i++)
@@ -229,7 +230,7 @@ internal sealed class ArgumentList(int line, Expression[] positional, (string Na
             values = [.. values, .. more];
         }
 
-        if (named.Length == 0 && allNamed is null)
+        if (named.Length == 0 && allNamed is null && caller is null)
             return new Arguments(context, function, values);
         var names = new List<KeyValuePair<string, object?>>(named.Length);
         foreach ((string name, Expression value) in named)
@@ -243,6 +244,8 @@ internal sealed class ArgumentList(int line, Expression[] positional, (string Na
                 names.Add(KeyValuePair.Create(key as string ?? throw context.TypeError("the keys after ** are strings"), value));
         }
 
+        if (caller is not null)
+            names.Add(KeyValuePair.Create("caller", (object?)caller));
         return new Arguments(context, function, values, names);
     }
 }
@@ -268,9 +271,7 @@ internal sealed class CallExpression(int line, Expression function, ArgumentList
             throw context.TypeError($"{PyText.TypeName(target)} cannot be called");
         }
 
-        Arguments values = arguments.Evaluate(context, scope, callable.Name);
-        if (caller is not null)
-            values.Named.Add(KeyValuePair.Create("caller", (object?)caller));
+        Arguments values = arguments.Evaluate(context, scope, callable.Name, caller);
         context.Line = Line;
         return callable.Call(context, values);
     }

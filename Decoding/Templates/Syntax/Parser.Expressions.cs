@@ -232,7 +232,7 @@ internal sealed partial class Parser
     private Name Read(Token token)
     {
         string name = Pooled(token.Text);
-        _read.Add(name);
+        _names.Read(name);
         for (MacroUse? use = _macro; use is not null; use = use.Outer)
         {
             use.Varargs |= name == "varargs";

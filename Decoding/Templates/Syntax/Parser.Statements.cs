@@ -102,14 +102,18 @@ internal sealed partial class Parser
         while (true)
         {
             Expression test = ParseTuple(allowConditional: false);
+            _names.Conditions++;
             Block body = ParseTagBody("elif", "else", "endif");
+            _names.Conditions--;
             branches.Add((test, body));
             string end = Advance().Text;
             if (end == "elif")
                 continue;
             if (end == "else")
             {
+                _names.Conditions++;
                 otherwise = ParseTagBody("endif");
+                _names.Conditions--;
                 Advance();
             }
 
@@ -122,20 +126,27 @@ internal sealed partial class Parser
 
     private For ParseFor(int line)
     {
-        Target target = ParseTarget("in");
+        var names = new List<string>();
+        Target target = ParseTarget("in", names);
         if (!SkipName("in"))
             throw Error($"expected 'in', found {_current.Describe()}");
         Expression source = ParseTuple(allowConditional: false, end: "recursive");
         int mark = _unknown.Count;
+        EnterScope(names);
         Expression? test = SkipName("if") ? ParseExpression() : null;
+        LeaveScope();
         bool recursive = SkipName("recursive");
         _loops++;
+        EnterScope([.. names, "loop"]);
         Block body = ParseTagBody("endfor", "else");
+        LeaveScope();
         _loops--;
         Block? otherwise = null;
         if (Advance().Text == "else")
         {
+            EnterScope([]);
             otherwise = ParseTagBody("endfor");
+            LeaveScope();
             Advance();
         }
 
@@ -146,11 +157,20 @@ internal sealed partial class Parser
     private Statement ParseSet(int line)
     {
         int mark = _unknown.Count;
-        Target target = ParseTarget(null, allowNamespace: true);
+        var names = new List<string>();
+        Target target = ParseTarget(null, names, allowNamespace: true);
         if (Skip("="))
-            return new Set(line, target, ParseTuple());
+        {
+            Expression value = ParseTuple();
+            names.ForEach(_names.Set);
+            return new Set(line, target, value);
+        }
+
+        names.ForEach(_names.Set);
+        EnterScope([]);
         FilterExpression? filter = _current.Is("|") ? ParseFilters(null) : null;
         Block body = ParseTagBody("endset");
+        LeaveScope();
         Advance();
         MakeCertain(mark);
         return new Capture(line, target, filter, body);
@@ -160,7 +180,9 @@ internal sealed partial class Parser
     {
         int mark = _unknown.Count;
         FilterExpression filter = ParseFilters(ParseFilter(null));
+        EnterScope([]);
         Block body = ParseTagBody("endfilter");
+        LeaveScope();
         Advance();
         MakeCertain(mark);
         return new Capture(line, null, filter, body);
@@ -170,17 +192,20 @@ internal sealed partial class Parser
     {
         var targets = new List<Target>();
         var values = new List<Expression>();
+        var names = new List<string>();
         while (_current.Kind != TokenKind.BlockEnd)
         {
             if (targets.Count > 0)
                 Expect(",");
-            targets.Add(ParseTarget(null));
+            targets.Add(ParseTarget(null, names));
             Expect("=");
             values.Add(ParseExpression());
         }
 
         int mark = _unknown.Count;
+        EnterScope(names);
         Block body = ParseTagBody("endwith");
+        LeaveScope();
         Advance();
         MakeCertain(mark);
         return new With(line, [.. targets], [.. values], body);
@@ -194,7 +219,9 @@ internal sealed partial class Parser
         SkipName("scoped");
         SkipName("required");
         int mark = _unknown.Count;
+        EnterScope([], sees: false);
         Block body = ParseFunctionBody("endblock");
+        LeaveScope();
         SkipName(name);
         MakeCertain(mark);
         return new NamedBlock(line, body);
@@ -203,7 +230,9 @@ internal sealed partial class Parser
     private Generation ParseGeneration(int line)
     {
         int mark = _unknown.Count;
+        EnterScope([]);
         Block body = ParseFunctionBody("endgeneration");
+        LeaveScope();
         MakeCertain(mark);
         return new Generation(line, body);
     }
@@ -211,21 +240,25 @@ internal sealed partial class Parser
     private MacroStatement ParseMacro(int line)
     {
         string name = ExpectName("the name of the macro");
-        _set.Add(name);
+        _names.Set(name);
         return new MacroStatement(line, ParseDefinition(line, name, "endmacro"));
     }
 
     private CallBlock ParseCallBlock(int line)
     {
-        // The parameters come before the call, the body after it.
+        // The parameters come before the call, the body after it: their scope is left and entered again.
         var use = _macro = new MacroUse(_macro);
         int mark = _unknown.Count;
+        NameFrame scope = EnterScope(MacroNames);
         (string[] parameters, Expression[] defaults) = _current.Is("(") ? ParseSignature() : ([], []);
+        LeaveScope();
         _macro = use.Outer;
         if (ParseExpression() is not CallExpression call)
             throw Error("after 'call' stands the call of a macro", line);
         _macro = use;
+        _names = scope;
         Block body = ParseFunctionBody("endcall");
+        LeaveScope();
         _macro = use.Outer;
         MakeCertain(mark);
         return new CallBlock(line, call, Made(new MacroDefinition(line, "caller", parameters, defaults, body, use.Varargs, use.Kwargs, use.Caller)));
@@ -235,14 +268,27 @@ internal sealed partial class Parser
     {
         var use = _macro = new MacroUse(_macro);
         int mark = _unknown.Count;
+        EnterScope(MacroNames);
         (string[] parameters, Expression[] defaults) = ParseSignature();
         Block body = ParseFunctionBody(end);
+        LeaveScope();
         _macro = use.Outer;
         MakeCertain(mark);
         bool has(string special) => !parameters.Contains(special);
         return Made(new MacroDefinition(line, name, parameters, defaults, body,
             use.Varargs && has("varargs"), use.Kwargs && has("kwargs"), use.Caller && has("caller")));
     }
+
+    private NameFrame EnterScope(IEnumerable<string> parameters, bool sees = true)
+    {
+        _names = _names.Inner(sees);
+        foreach (string name in parameters)
+            _names.Parameter(name);
+        return _names;
+    }
+
+    // Not the parent of the scope, which a named block does not see, but the scope around it in the text.
+    private void LeaveScope() => _names = _names.Around!;
 
     // Loops around a macro, a block or a generation block cannot be left from inside it.
     private Block ParseFunctionBody(string end)
@@ -265,7 +311,7 @@ internal sealed partial class Parser
             if (parameters.Count > 0)
                 Expect(",");
             string name = ExpectName("the name of a parameter");
-            _set.Add(name);
+            _names.Parameter(name);
             if (parameters.Contains(name))
                 throw Error($"the parameter '{name}' is given twice");
             parameters.Add(name);
@@ -279,7 +325,9 @@ internal sealed partial class Parser
         return ([.. parameters], [.. defaults]);
     }
 
-    private Target ParseTarget(string? end, bool allowNamespace = false)
+    private static readonly string[] MacroNames = ["varargs", "kwargs", "caller"];
+
+    private Target ParseTarget(string? end, List<string> names, bool allowNamespace = false)
     {
         int line = _current.Line;
         var parts = new List<Target>();
@@ -288,7 +336,7 @@ internal sealed partial class Parser
         {
             if (_current.Kind is TokenKind.BlockEnd || _current.Is(")") || (end is not null && _current.IsName(end)))
                 break;
-            parts.Add(ParseSingleTarget(allowNamespace));
+            parts.Add(ParseSingleTarget(names, allowNamespace));
             if (!Skip(","))
                 break;
             isTuple = true;
@@ -299,13 +347,13 @@ internal sealed partial class Parser
         return isTuple ? Made(new TupleTarget(line, [.. parts])) : parts[0];
     }
 
-    private Target ParseSingleTarget(bool allowNamespace)
+    private Target ParseSingleTarget(List<string> names, bool allowNamespace)
     {
         int line = _current.Line;
         if (Skip("("))
         {
             Descend();
-            Target inner = ParseTarget(null, allowNamespace);
+            Target inner = ParseTarget(null, names, allowNamespace);
             Expect(")");
             Ascend();
             return inner;
@@ -318,11 +366,11 @@ internal sealed partial class Parser
         {
             Advance();
             string member = ExpectName("the name of a member");
-            _read.Add(name);
+            _names.Read(name);
             return Made(new NamespaceTarget(line, name, member));
         }
 
-        _set.Add(name);
+        names.Add(name);
         return Made(new NameTarget(line, name));
     }
 }

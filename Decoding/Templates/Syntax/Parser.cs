@@ -14,10 +14,9 @@ internal sealed partial class Parser
 
     private readonly Lexer _lexer;
     private readonly Dictionary<string, string> _pool = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _read = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _set = new(StringComparer.Ordinal);
     private readonly HashSet<string> _blocks = new(StringComparer.Ordinal);
     private readonly List<Unknown> _unknown = [];
+    private NameFrame _names = new(null);
     private MacroUse? _macro;
     private Token _current;
     private Token _next;
@@ -52,9 +51,10 @@ internal sealed partial class Parser
         Block body = ParseBody([]);
         if (_unknown.Count > 0)
             throw Error($"there is no {_unknown[0].What}", _unknown[0].Line);
-        _read.ExceptWith(_set);
-        _read.RemoveWhere(Globals.IsReserved);
-        variables = _read;
+        var read = new HashSet<string>(StringComparer.Ordinal);
+        _names.Collect(read);
+        read.RemoveWhere(Globals.IsGlobal);
+        variables = read;
         return body;
     }
 

@@ -10,15 +10,21 @@ namespace Portable.Decoding.Tokenization;
 /// </summary>
 internal sealed class BytePairModel : TokenModel
 {
+    private const char Mark = '\u2581';
     private readonly MergeTable _merges;
     private readonly PieceCache _cache = new();
     private readonly int[]? _byteTokens;
+
+    // Characters that stand before a blank's mark within a token; null where the vocabulary has no such mark.
+    private readonly HashSet<char>? _beforeMark;
 
     public BytePairModel(Vocabulary vocabulary, MergeTable merges, bool byteFallback) : base(vocabulary)
     {
         _merges = merges;
         if (byteFallback)
             _byteTokens = vocabulary.ByteTokens();
+        if (vocabulary.TryGetId([Mark], out _))
+            _beforeMark = FindBeforeMark(vocabulary);
     }
 
     /// <summary>A piece that is a token is that token, whatever the merges say.</summary>
@@ -44,6 +50,50 @@ internal sealed class BytePairModel : TokenModel
             return;
         }
 
+        if (_beforeMark is null || ContinuingPrefix.Length + WordSuffix.Length > 0)
+        {
+            Word(piece, ids);
+            return;
+        }
+
+        // Where no token has this character before a mark, no merge reaches across: the two sides are merged each on its
+        // own, with the same result, and words come from the cache. A character that is no token becomes bytes or the
+        // unknown token, which may well be merged.
+        int start = 0;
+        for (int at = 1; at < piece.Length; at++)
+        {
+            int next = piece[at..].IndexOf(Mark);
+            if (next < 0)
+                break;
+            at += next;
+            char before = piece[at - 1];
+            if (before == Mark || char.IsSurrogate(before) || _beforeMark.Contains(before) || !Vocabulary.TryGetId([before], out _))
+                continue;
+            Word(piece[start..at], ids);
+            start = at;
+        }
+
+        Word(piece[start..], ids);
+    }
+
+    private static HashSet<char> FindBeforeMark(Vocabulary vocabulary)
+    {
+        var found = new HashSet<char>();
+        for (int id = 0; id < vocabulary.Size; id++)
+        {
+            ReadOnlySpan<char> text = vocabulary[id];
+            for (int at = 1; at < text.Length; at++)
+            {
+                if (text[at] == Mark)
+                    found.Add(text[at - 1]);
+            }
+        }
+
+        return found;
+    }
+
+    private void Word(ReadOnlySpan<char> piece, List<int> ids)
+    {
         if (piece.Length > PieceCache.LongestPiece)
         {
             Merge(piece, ids);

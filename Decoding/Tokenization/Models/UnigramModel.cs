@@ -16,19 +16,30 @@ internal sealed class UnigramModel : TokenModel
     private readonly int[]? _byteTokens;
     private readonly CharTrie _trie;
 
-    public UnigramModel(Vocabulary vocabulary, double[] scores, int unknownId, bool byteFallback) : base(vocabulary)
+    /// <param name="vocabulary">The tokens.</param>
+    /// <param name="scores">Their scores, by id.</param>
+    /// <param name="unknownId">The token of unknown characters.</param>
+    /// <param name="byteFallback">Whether unknown characters are written as byte tokens, where there are all of them.</param>
+    /// <param name="usable">Which ids text may become; null: all.</param>
+    public UnigramModel(
+        Vocabulary vocabulary, double[] scores, int unknownId, bool byteFallback, Func<int, bool>? usable = null) : base(vocabulary)
     {
         _scores = scores;
         _unknownId = unknownId;
-        _unknownScore = (scores.Length == 0 ? 0 : scores.Min()) - UnknownPenalty;
         if (byteFallback)
             _byteTokens = vocabulary.ByteTokens();
         _trie = new CharTrie();
+        double least = double.PositiveInfinity;
         for (int id = 0; id < vocabulary.Size; id++)
         {
+            if (usable is not null && !usable(id))
+                continue;
+            least = Math.Min(least, scores[id]);
             if (vocabulary[id] is { Length: > 0 } text)
                 _trie.Add(text, id);
         }
+
+        _unknownScore = (double.IsFinite(least) ? least : 0) - UnknownPenalty;
     }
 
     public override void Process(ReadOnlySpan<char> piece, bool atStart, List<int> ids)

@@ -35,7 +35,7 @@ internal static class ArgumentChecks
                     bench.Stream.Embed(bench.Ints(1, 0, id), operands.Weight, operands.Output.View);
                     bench.Stream.Synchronize();
                 }
-                catch (PortableException error)
+                catch (Exception error) when (error is PortableException or ArgumentException)
                 {
                     Bench.Holds(error.Message.Contains(nameof(CommandStream.Embed), StringComparison.Ordinal), $"names the operator: {error.Message}");
                 }

@@ -8,7 +8,7 @@ internal static class DeviceChecks
         yield return new("Device: what the probe and the capabilities say agrees with the opened device", bench =>
         {
             DeviceCapabilities told = bench.Backend.GetCapabilities(bench.Info, bench.Leaf.Options), has = bench.Device.Capabilities;
-            Bench.Holds(bench.Info.Backend == bench.Backend.Id && bench.Device.Info == bench.Info, "the device is the one probed");
+            Bench.Holds(bench.Info.Backend == bench.Backend.Id && bench.Device.Info.Id == bench.Info.Id, "the device is the one probed");
             Bench.Holds(told.ActivationType == has.ActivationType && told.KvFormats.SequenceEqual(has.KvFormats) && told.CanCapture == has.CanCapture, "capabilities");
             Bench.Holds(bench.Device.Numerics == bench.Leaf.Options.Numerics, "the numeric mode asked for");
             Bench.Holds(has.KvFormats.Count > 0 && has.PageSizes.Count > 0, "a default KV format and page size");

@@ -21,6 +21,11 @@ internal static class NormChecks
 
         foreach (int group in new[] { 16, 20, 40, 128 })
             yield return new($"RmsNorm of heads of {group}, in place on strided rows", bench => Rms(bench, [1, 5], group * 3, group, Layout.Strided, inPlace: true));
+        yield return new("RmsNorm and LayerNorm of small values: epsilon counts", bench =>
+        {
+            Rms(bench, [3], 64, 64, Layout.Dense, size: 0.003);
+            Layer(bench, 64, Layout.Dense, hasBias: true, size: 0.003);
+        });
         yield return new("RmsNorm of a row of zeros gives zeros", bench =>
         {
             Matrix x = bench.Input(2, 32, draw: () => 0), w = bench.Vector(32), y = bench.Output(2, 32);
@@ -29,11 +34,11 @@ internal static class NormChecks
         });
     }
 
-    private static void Rms(Bench bench, int[] rowCounts, int width, int group, Layout layout, bool inPlace = false)
+    private static void Rms(Bench bench, int[] rowCounts, int width, int group, Layout layout, bool inPlace = false, double size = 1)
     {
         foreach (int rows in rowCounts)
         {
-            Matrix x = bench.Input(rows, width, layout), w = bench.Vector(group), y = inPlace ? x : bench.Output(rows, width, layout);
+            Matrix x = bench.Input(rows, width, layout, () => size * bench.Normal()), w = bench.Vector(group), y = inPlace ? x : bench.Output(rows, width, layout);
             bench.Stream.RmsNorm(x.View, w.View, y.View, 1e-5f);
             var expected = new Expected(rows, width);
             for (int t = 0; t < rows; t++)
@@ -71,11 +76,11 @@ internal static class NormChecks
         bench.Compare(y, expected, "the norm");
     }
 
-    private static void Layer(Bench bench, int width, Layout layout, bool hasBias)
+    private static void Layer(Bench bench, int width, Layout layout, bool hasBias, double size = 1)
     {
         foreach (int rows in new[] { 0, 1, 3, 8 })
         {
-            Matrix x = bench.Input(rows, width, layout, () => bench.Normal() + 3), w = bench.Vector(width), b = bench.Vector(width);
+            Matrix x = bench.Input(rows, width, layout, () => size * (bench.Normal() + 3)), w = bench.Vector(width), b = bench.Vector(width);
             Matrix y = rows == 3 ? x : bench.Output(rows, width, layout);
             bench.Stream.LayerNorm(x.View, w.View, hasBias ? b.View : null, y.View, 1e-5f);
             var expected = new Expected(rows, width);

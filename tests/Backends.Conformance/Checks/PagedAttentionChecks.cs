@@ -51,7 +51,7 @@ internal static class PagedAttentionChecks
             foreach (int window in new[] { 1, 2, 16, 17, 1000 })
                 Run(bench, Mixed, form with { Window = window });
         });
-        yield return new("PagedAttention, window, pages before it given away", bench =>
+        yield return new("PagedAttention, window, pages before it given away to another sequence", bench =>
         {
             Needs(bench, AttentionFeatures.Window);
             Run(bench, [new(200, 3), new(150, 1)], form with { Window = 20 }, dropsOldPages: true);
@@ -245,7 +245,10 @@ internal static class PagedAttentionChecks
             bench.Stream.KvWrite(keys.View, values.View, Cache, layer, bench.Ints(1, [.. tokens.Select(t => Slots(t.Sequence, t.Position, 1)[0])]));
         }
 
-        /// <summary>The page table; entries that no query may read hold a page number that does not exist.</summary>
+        /// <summary>
+        /// The page table. Entries past a sequence's end hold a page number that does not exist; those before a window,
+        /// where asked, the page of another sequence.
+        /// </summary>
         public TensorView Table(Bench bench, int dropBeforeWindow)
         {
             int width = _pages.Max(p => p.Length) + 1;
@@ -255,7 +258,7 @@ internal static class PagedAttentionChecks
             {
                 _pages[s].CopyTo(table, s * width);
                 if (dropBeforeWindow > 0)
-                    Array.Fill(table, 0x7FFF7FFF, s * width, Math.Max(0, _sequences[s].Past - dropBeforeWindow + 1) / Cache.Layout.PageSize);
+                    Array.Fill(table, _pages[^1][^1], s * width, Math.Max(0, _sequences[s].Past - dropBeforeWindow + 1) / Cache.Layout.PageSize);
             }
 
             return bench.Ints(_pages.Length, table);

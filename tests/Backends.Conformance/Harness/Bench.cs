@@ -231,7 +231,7 @@ public sealed class Bench
     {
         (int left, int right, int around) = layout == Layout.Strided ? (3, 6, 1) : (0, 0, 0);
         int stride = left + columns + right, size = type.Size();
-        DeviceBuffer buffer = Own(Device.Allocate(Math.Max(1, (rows + (2L * around)) * stride * size), MemoryKind.Workspace));
+        DeviceBuffer buffer = Own(Device.Allocate(Math.Max(1, Math.Max(1, rows + (2L * around)) * stride * size), MemoryKind.Workspace));
         TensorView whole = buffer.View(type, rows + (2 * around), stride);
         var view = new TensorView(buffer, ((around * (long)stride) + left) * size, type, rows, columns, stride);
         var matrix = new Matrix(view, whole, values);

@@ -150,7 +150,7 @@ public sealed class TextCheckpointTests
             string name = prompt.GetProperty("name").GetString()!, text = prompt.GetProperty("text").GetString()!;
             // A GGUF vocabulary does not say whether text after a special token gets a space; where the golden notes that
             // this matters (the mistral templates), only prompts without special tokens can be asked of the file.
-            if (isGguf && name == "chat" && !golden.RootElement.GetProperty("gguf").GetProperty("llama_cpp_tokenizer_agrees").GetBoolean())
+            if (isGguf && !golden.RootElement.GetProperty("gguf").GetProperty("llama_cpp_tokenizer_agrees").GetProperty(name).GetBoolean())
                 continue;
             int[] ids = tokenizer.Encode(text, prompt.GetProperty("add_special_tokens").GetBoolean(), SpecialTokens.Parse);
             Assert.That(ids, Is.EqualTo(Ints(prompt.GetProperty("input_ids"))), name);

@@ -199,6 +199,7 @@ internal sealed class TemplateHostileTests
         process.Refresh();
         long before = process.WorkingSet64;
         long peak = 0;
+        TimeSpan worked = process.TotalProcessorTime;
         var clock = Stopwatch.StartNew();
 
         // The smallest stack that threads of services have.
@@ -223,7 +224,12 @@ internal sealed class TemplateHostileTests
         clock.Stop();
         process.Refresh();
         peak = Math.Max(peak, process.WorkingSet64);
-        Assert.That(clock.Elapsed.TotalSeconds, Is.LessThan(seconds));
+        worked = process.TotalProcessorTime - worked;
+
+        // On a busy machine the clock also counts the work of others; the time of the processor does not.
+        TimeSpan taken = worked < clock.Elapsed ? worked : clock.Elapsed;
+        TestContext.Out.WriteLine($"{taken.TotalSeconds:F2} s, {(peak - before) >> 20} MiB, {error?.Message}");
+        Assert.That(taken.TotalSeconds, Is.LessThan(seconds));
         Assert.That(peak - before, Is.LessThan(bytes));
         string must = program.GetProperty("must").GetString()!;
         JsonElement reference = program.GetProperty("reference");

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Portable.Decoding.Tokenization;
 
 /// <summary>A value of a tokenizer file with the path to it, so that every error can say where it is.</summary>
-internal readonly struct JsonNode(JsonElement element, string file, string path)
+internal readonly struct JsonField(JsonElement element, string file, string path)
 {
     public JsonElement Element => element;
 
@@ -18,24 +18,24 @@ internal readonly struct JsonNode(JsonElement element, string file, string path)
     public bool IsString => element.ValueKind == JsonValueKind.String;
 
     /// <summary>A member; a null node where it is absent.</summary>
-    public JsonNode this[string name]
+    public JsonField this[string name]
     {
         get
         {
             if (!IsObject)
                 throw Bad($"an object expected, {Kind} found");
             string inner = path.Length == 0 ? name : $"{path}.{name}";
-            return new JsonNode(element.TryGetProperty(name, out JsonElement member) ? member : default, file, inner);
+            return new JsonField(element.TryGetProperty(name, out JsonElement member) ? member : default, file, inner);
         }
     }
 
-    public IEnumerable<JsonNode> Items()
+    public IEnumerable<JsonField> Items()
     {
         if (!IsArray)
             throw Bad($"a list expected, {Kind} found");
         int i = 0;
         foreach (JsonElement item in element.EnumerateArray())
-            yield return new JsonNode(item, file, $"{path}[{i++}]");
+            yield return new JsonField(item, file, $"{path}[{i++}]");
     }
 
     public string Text()

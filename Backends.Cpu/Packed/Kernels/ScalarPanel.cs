@@ -1,0 +1,64 @@
+namespace Portable.Backends.Cpu.Packed;
+
+/// <summary>
+/// The oracle of the packed kernels: one row of activations times one panel of any form, one output after another.
+/// Integer sums are exact; then, a block at a time, sum = fma(dot * activation scale, scale, sum) and, where there are
+/// offsets, sum = fma(offset, activation sum, sum). Every other kernel gives these bits.
+/// </summary>
+internal static unsafe class ScalarPanel
+{
+    private const float HalfFactor = 1f / (1 << 28) / (1 << 28) / (1 << 28) / (1 << 28); // 2^-112, as ISimd.LoadHalves has it
+
+    /// <summary>Writes 32 sums.</summary>
+    public static void Run(byte* panel, PanelShape* shape, ActivationRows* row, float* sums)
+    {
+        bool halves = shape->Form == PackedForm.Halves8;
+        for (int output = 0; output < PanelShape.Outputs; output++)
+        {
+            float sum = 0;
+            for (int block = 0; block < shape->Blocks; block++)
+            {
+                var header = (Half*)(panel + shape->HeaderOffset(block / shape->BlocksPerGroup)) + output;
+                byte* codes = panel + shape->BlockOffset(block);
+                sbyte* activations = row->Codes + (block * PanelShape.BlockInputs);
+                float activationScale = row->Scales[block];
+                float first = (float)header[0] * HalfFactor;
+                float second = shape->Form switch
+                {
+                    PackedForm.Uniform4 => first * -shape->Zero,
+                    PackedForm.Symmetric8 => 0,
+                    _ => (float)header[PanelShape.Outputs] * HalfFactor,
+                };
+                int lower = Dot(codes, shape->Form, output, activations, 0), upper = Dot(codes, shape->Form, output, activations, 16);
+                if (halves)
+                {
+                    sum = MathF.FusedMultiplyAdd(lower * activationScale, first, sum);
+                    sum = MathF.FusedMultiplyAdd(upper * activationScale, second, sum);
+                    continue;
+                }
+
+                sum = MathF.FusedMultiplyAdd((lower + upper) * activationScale, first, sum);
+                if (shape->Form != PackedForm.Symmetric8)
+                    sum = MathF.FusedMultiplyAdd(second, row->Sums[block], sum);
+            }
+
+            sums[output] = sum;
+        }
+    }
+
+    private static int Dot(byte* codes, PackedForm form, int output, sbyte* activations, int firstInput)
+    {
+        int dot = 0;
+        for (int k = firstInput; k < firstInput + 16; k++)
+            dot += Code(codes, form, output, k) * activations[k];
+        return dot;
+    }
+
+    private static int Code(byte* codes, PackedForm form, int output, int k)
+    {
+        if (PanelShape.BlockBytesOf(form) == 1024)
+            return (sbyte)codes[(128 * (k / 4)) + (4 * output) + (k % 4)];
+        int pair = codes[(128 * (k / 8)) + (4 * output) + (k % 4)];
+        return k % 8 < 4 ? pair & 15 : pair >> 4;
+    }
+}

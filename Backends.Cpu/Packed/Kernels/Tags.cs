@@ -1,0 +1,19 @@
+namespace Portable.Backends.Cpu.Packed;
+
+/// <summary>
+/// The values of <see cref="PackedForm"/> as types. A kernel is compiled once for each, so that its form is known when
+/// it is compiled; a flag handed to an inlined method would do the same, but the compiler stops inlining where much
+/// more is to be inlined than the outermost method itself is long.
+/// </summary>
+internal static class Tags
+{
+    internal readonly struct Uniform4;
+
+    internal readonly struct Affine4;
+
+    internal readonly struct Symmetric8;
+
+    internal readonly struct Affine8;
+
+    internal readonly struct Halves8;
+}

@@ -1,0 +1,180 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+
+namespace Portable.Backends.Cpu.Packed;
+
+internal sealed unsafe partial class PackedMatrix
+{
+    /// <summary>Packs a canonical matrix, panels in parallel. The caller keeps and disposes of both.</summary>
+    /// <exception cref="UnsupportedException">Its format cannot be packed; see <see cref="CanPack(WeightMatrix)"/>.</exception>
+    /// <exception cref="InvalidModelException">A scale, zero point or minimum is not a finite number.</exception>
+    public static PackedMatrix Pack(WeightMatrix matrix, WorkerPool pool)
+    {
+        if (!CanPack(matrix))
+            throw new UnsupportedException($"packing {matrix.Name} ({matrix.Format})", "only 4-bit and 8-bit codes in groups of neighbouring 32 columns or a multiple of them can be packed; use the canonical matrix");
+        PackedForm form = NarrowestForm(matrix, out int zeroPoint);
+        var shape = new PanelShape(form, matrix.Columns, matrix.Format.GroupSize, zeroPoint);
+        var packed = new PackedMatrix(matrix.Rows, matrix.Columns, shape, ExponentFor(matrix, form));
+        var packing = new Packing(matrix, packed);
+        var handle = GCHandle.Alloc(packing);
+        try
+        {
+            pool.Run(&Packing.Panel, (void*)GCHandle.ToIntPtr(handle), packed.PanelCount);
+        }
+        catch
+        {
+            packed.Dispose();
+            throw;
+        }
+        finally
+        {
+            handle.Free();
+        }
+
+        return packed;
+    }
+
+    private static PackedForm NarrowestForm(WeightMatrix matrix, out int zeroPoint)
+    {
+        PackedForm widest = WidestForm(matrix.Format, matrix.Columns);
+        zeroPoint = 0;
+        if (matrix.Format.Offset != GroupOffset.ZeroPoint || matrix.Rows == 0 || matrix.Groups == 0)
+            return widest;
+        byte first = matrix.ZeroPoints(0)[0];
+        for (int row = 0; row < matrix.Rows; row++)
+        {
+            if (matrix.ZeroPoints(row).ContainsAnyExcept(first))
+                return widest;
+        }
+
+        if (widest == PackedForm.Affine4)
+        {
+            zeroPoint = first;
+            return PackedForm.Uniform4;
+        }
+
+        return first == Bias(matrix.Format) ? PackedForm.Symmetric8 : widest;
+    }
+
+    // Unsigned 8-bit codes are stored minus 128; their offsets make up for it.
+    private static int Bias(WeightFormat format) => format.Encoding == WeightEncoding.UInt8 ? 128 : 0;
+
+    private static float Offset(WeightMatrix matrix, int row, int group)
+    {
+        float scale = matrix.Scales(row)[group];
+        int bias = Bias(matrix.Format);
+        return matrix.Format.Offset switch
+        {
+            GroupOffset.ZeroPoint => scale * (bias - matrix.ZeroPoints(row)[group]),
+            GroupOffset.Minimum => (scale * bias) + matrix.Minimums(row)[group],
+            _ => scale * bias,
+        };
+    }
+
+    private static int ExponentFor(WeightMatrix matrix, PackedForm form)
+    {
+        bool hasOffsets = form is PackedForm.Affine4 or PackedForm.Affine8;
+        float largest = 0;
+        for (int row = 0; row < matrix.Rows; row++)
+        {
+            ReadOnlySpan<float> scales = matrix.Scales(row);
+            for (int group = 0; group < scales.Length; group++)
+            {
+                float magnitude = Math.Abs(scales[group]);
+                if (hasOffsets)
+                    magnitude = Math.Max(magnitude, Math.Abs(Offset(matrix, row, group)));
+                if (!float.IsFinite(magnitude))
+                    throw new InvalidModelException(matrix.Name, $"row {row}, group {group}", "expected finite scales and offsets, found one that is infinite or not a number");
+                largest = Math.Max(largest, magnitude);
+            }
+        }
+
+        return largest == 0 ? 0 : Math.ILogB(largest) - 14;
+    }
+
+    private sealed class Packing(WeightMatrix matrix, PackedMatrix packed)
+    {
+        private readonly double _toStored = Math.ScaleB(1, -packed.ScaleExponent);
+
+        public static void Panel(void* handle, int worker, int panel) =>
+            ((Packing)GCHandle.FromIntPtr((nint)handle).Target!).PackPanel(panel);
+
+        private void PackPanel(int panel)
+        {
+            PanelShape shape = packed.Shape;
+            byte* destination = packed.Panels + (panel * shape.PanelBytes);
+            new Span<byte>(destination, checked((int)shape.PanelBytes)).Clear();
+            int outputs = Math.Min(PanelShape.Outputs, matrix.Rows - (panel * PanelShape.Outputs));
+            for (int output = 0; output < outputs; output++)
+            {
+                int row = (panel * PanelShape.Outputs) + output;
+                PackHeaders(destination, output, row);
+                ReadOnlySpan<byte> codes = matrix.Codes(row);
+                if (shape.BlockBytes == 512)
+                    PackNibbles(destination, output, codes);
+                else
+                    PackBytes(destination, output, codes);
+            }
+        }
+
+        private void PackHeaders(byte* panel, int output, int row)
+        {
+            PanelShape shape = packed.Shape;
+            ReadOnlySpan<float> scales = matrix.Scales(row);
+            int perHeader = shape.Form == PackedForm.Halves8 ? 2 : 1;
+            for (int group = 0; group < scales.Length; group++)
+            {
+                var header = (Half*)(panel + shape.HeaderOffset(group / perHeader)) + output;
+                header[group % perHeader * PanelShape.Outputs] = (Half)(scales[group] * _toStored);
+                if (shape.Form is PackedForm.Affine4 or PackedForm.Affine8)
+                    header[PanelShape.Outputs] = (Half)(Offset(matrix, row, group) * _toStored);
+            }
+        }
+
+        private void PackNibbles(byte* panel, int output, ReadOnlySpan<byte> codes)
+        {
+            for (int block = 0; block < packed.Shape.Blocks; block++)
+            {
+                var dwords = (uint*)(panel + packed.Shape.BlockOffset(block)) + output;
+                ReadOnlySpan<byte> source = codes[(block * 16)..];
+                for (int v = 0; v < 4; v++)
+                {
+                    uint pair = Dword(source, v * 4);
+                    if ((packed.Columns - (block * 32) - (v * 8)) is > 0 and < 8 and var valid)
+                        pair &= (1u << (valid * 4)) - 1;
+                    dwords[v * PanelShape.Outputs] = Spread(pair & 0xffff) | (Spread(pair >> 16) << 4);
+                }
+            }
+        }
+
+        private void PackBytes(byte* panel, int output, ReadOnlySpan<byte> codes)
+        {
+            uint flip = Bias(matrix.Format) == 0 ? 0 : 0x80808080;
+            for (int block = 0; block < packed.Shape.Blocks; block++)
+            {
+                var dwords = (uint*)(panel + packed.Shape.BlockOffset(block)) + output;
+                ReadOnlySpan<byte> source = codes[(block * 32)..];
+                for (int v = 0; v < 8; v++)
+                    dwords[v * PanelShape.Outputs] = Dword(source, v * 4) ^ flip;
+            }
+        }
+
+        // Past the end of a row come zero codes; they are multiplied by activations of zero.
+        private static uint Dword(ReadOnlySpan<byte> source, int offset)
+        {
+            if (source.Length >= offset + 4)
+                return BinaryPrimitives.ReadUInt32LittleEndian(source[offset..]);
+            uint dword = 0;
+            for (int i = offset; i < source.Length; i++)
+                dword |= (uint)source[i] << (8 * (i - offset));
+            return dword;
+        }
+
+        // Four nibbles of the lower 16 bits into the low nibbles of four bytes.
+        private static uint Spread(uint nibbles)
+        {
+            nibbles = (nibbles | nibbles << 8) & 0x00ff00ff;
+            return (nibbles | nibbles << 4) & 0x0f0f0f0f;
+        }
+    }
+}

@@ -1,0 +1,210 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Portable.Backends.Cpu;
+using Portable.Backends.Cpu.Packed;
+
+namespace Portable.Benchmarks;
+
+/// <summary>Packed products on the matrices of a small language model and of one ten times larger.</summary>
+internal static unsafe class PackedBenchmarks
+{
+    private static readonly (int Rows, int Columns)[] Shapes = [(576, 576), (1536, 576), (576, 1536), (1536, 1536), (8960, 1536)];
+
+    private static readonly (string Name, WeightFormat Format)[] Formats =
+    [
+        ("u4 g32 affine", new(WeightEncoding.UInt4, 32, GroupOffset.Minimum)),
+        ("u4 g32 uniform", new(WeightEncoding.UInt4, 32, GroupOffset.None)),
+        ("u4 g128 affine", new(WeightEncoding.UInt4, 128, GroupOffset.Minimum)),
+        ("s8 g32", new(WeightEncoding.Int8, 32)),
+        ("s8 g16", new(WeightEncoding.Int8, 16)),
+    ];
+
+    public static void Decode(int threads)
+    {
+        // Copies enough that every matrix comes from memory, not from the last-level cache.
+        const long Streamed = 128 << 20;
+        using var pool = new WorkerPool(threads);
+        using var scratch = new PackedScratch();
+        Console.WriteLine($"{threads} threads, best instructions {PackedKernels.Best}; GB/s of packed bytes, plain read = streaming the same copies");
+        Console.WriteLine($"{"shape",-14}{"format",-16}{"us",9}{"GB/s",8}{"read",8}{"ratio",8}{"m=2",8}{"m=4",8}");
+        foreach ((int rows, int columns) in Shapes.Append((49152, 576)))
+        {
+            foreach ((string name, WeightFormat format) in Formats)
+            {
+                if (rows > 9000 && format.Bits == 4)
+                    continue;
+                using WeightMatrix matrix = Random(rows, columns, format);
+                long bytes = PackedMatrix.PackedBytes(rows, columns, format);
+                var copies = new PackedMatrix[(int)Math.Max(1, Streamed / bytes)];
+                for (int i = 0; i < copies.Length; i++)
+                    copies[i] = PackedMatrix.Pack(matrix, pool);
+                var x = new float[4 * columns];
+                var y = new float[4 * rows];
+                Array.Fill(x, 0.5f);
+                fixed (float* px = x, py = y)
+                {
+                    nint ix = (nint)px, iy = (nint)py;
+                    double Product(int m) => Measure.TenthPercentile(0.1, copies.Length, i =>
+                        PackedProduct.Multiply(copies.AsSpan(i, 1), (float*)ix, columns, m, (float*)iy, rows, null, false, pool, scratch));
+                    double read = Measure.TenthPercentile(0.1, copies.Length, i => Read(pool, copies[i].Panels, copies[i].Bytes));
+                    double one = Product(1), two = Product(2), four = Product(4);
+                    double size = copies[0].Bytes;
+                    Console.WriteLine($"{rows + "x" + columns,-14}{name,-16}{one * 1e6,9:f1}{size / one / 1e9,8:f1}{size / read / 1e9,8:f1}{read / one,8:f2}{two / one,8:f2}{four / one,8:f2}");
+                }
+
+                foreach (PackedMatrix copy in copies)
+                    copy.Dispose();
+            }
+        }
+    }
+
+    public static void Prefill(int threads)
+    {
+        using var pool = new WorkerPool(threads);
+        using var scratch = new PackedScratch();
+        Console.WriteLine($"{threads} threads, best instructions {PackedKernels.Best}; GOPS (2 per multiply-add)");
+        Console.WriteLine($"{"shape",-14}{"format",-16}{"m=8",8}{"m=16",8}{"m=128",8}{"m=512",8}");
+        foreach ((int rows, int columns) in Shapes)
+        {
+            foreach ((string name, WeightFormat format) in Formats)
+            {
+                using WeightMatrix matrix = Random(rows, columns, format);
+                using PackedMatrix packed = PackedMatrix.Pack(matrix, pool);
+                PackedMatrix[] parts = [packed];
+                var x = new float[512 * columns];
+                var y = new float[512 * rows];
+                Array.Fill(x, 0.5f);
+                fixed (float* px = x, py = y)
+                {
+                    Console.Write($"{rows + "x" + columns,-14}{name,-16}");
+                    foreach (int m in new[] { 8, 16, 128, 512 })
+                    {
+                        nint ix = (nint)px, iy = (nint)py;
+                        double seconds = Measure.Best(0.06, () =>
+                            PackedProduct.Multiply(parts, (float*)ix, columns, m, (float*)iy, rows, null, false, pool, scratch));
+                        Console.Write($"{2.0 * m * rows * columns / seconds / 1e9,8:f0}");
+                    }
+
+                    Console.WriteLine();
+                }
+            }
+        }
+    }
+
+    public static void Tile()
+    {
+        const int Columns = 576, Blocks = Columns / 32;
+        using var pool = new WorkerPool(1);
+        using var memory = new NativeBlock(1 << 20);
+        Console.WriteLine("one core, data in cache; tile GOPS, vector GB/s of packed bytes, unpacking GB/s of packed bytes");
+        if (Avx2.IsSupported)
+        {
+            double roof = Measure.Best(0.2, () => MultiplyAdds(memory.Data));
+            Console.WriteLine($"multiplies and adds of 256 bits alone, in registers: {2.0 * 32 * 8 * MultiplyAddRounds / roof / 1e9:f0} GOPS");
+        }
+
+        Console.WriteLine($"{"tier",-14}{"format",-16}{"tile",8}{"vector",8}{"unpack",8}");
+        foreach (KernelTier tier in Enum.GetValues<KernelTier>().Where(t => t != KernelTier.Scalar && PackedKernels.IsSupported(t)))
+        {
+            foreach ((string name, WeightFormat format) in Formats)
+            {
+                using WeightMatrix matrix = Random(32, Columns, format);
+                using PackedMatrix packed = PackedMatrix.Pack(matrix, pool);
+                PackedKernels kernels = PackedKernels.For(tier, packed.Shape.Form);
+                PanelShape shape = packed.Shape;
+                byte* codes = memory.Data, panel = packed.Panels;
+                var factors = (float*)(codes + 65536);
+                float* sums = factors + 8192;
+                var rows = new ActivationRows((sbyte*)(codes + (1 << 18)), factors + 16384, factors + 20000);
+                new Span<byte>(memory.Data, 1 << 20).Clear();
+                nint shapeAt = (nint)(&shape), rowsAt = (nint)(&rows);
+                double unpack = Measure.Best(0.1, () =>
+                {
+                    for (int i = 0; i < 200; i++)
+                        kernels.Unpack(panel, (PanelShape*)shapeAt, 0, Blocks, codes, factors);
+                }) / 200;
+                double tile = Measure.Best(0.2, () =>
+                {
+                    for (int i = 0; i < 200; i++)
+                        kernels.Tile(codes, factors, (ActivationRows*)rowsAt, Blocks, sums);
+                }) / 200;
+                double vector = Measure.Best(0.1, () =>
+                {
+                    for (int i = 0; i < 200; i++)
+                        kernels.Vector(panel, (PanelShape*)shapeAt, (ActivationRows*)rowsAt, sums);
+                }) / 200;
+                Console.WriteLine($"{tier,-14}{name,-16}{2.0 * 4 * 32 * Columns / tile / 1e9,8:f0}{packed.Bytes / vector / 1e9,8:f1}{packed.Bytes / unpack / 1e9,8:f1}");
+            }
+        }
+    }
+
+    private const int MultiplyAddRounds = 20_000;
+
+    // What the 4-bit tile could reach with neither loads nor scales: eight independent sums.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplyAdds(byte* data)
+    {
+        Vector256<byte> codes = Vector256.Load(data);
+        Vector256<short> a = Vector256.Load((short*)data), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
+        for (int round = 0; round < MultiplyAddRounds; round++)
+        {
+            // Each product needs its own sum of a round ago: nothing can be moved out of the loop.
+            a += Avx2.MultiplyAddAdjacent(codes, a.AsSByte());
+            b += Avx2.MultiplyAddAdjacent(codes, b.AsSByte());
+            c += Avx2.MultiplyAddAdjacent(codes, c.AsSByte());
+            d += Avx2.MultiplyAddAdjacent(codes, d.AsSByte());
+            e += Avx2.MultiplyAddAdjacent(codes, e.AsSByte());
+            f += Avx2.MultiplyAddAdjacent(codes, f.AsSByte());
+            g += Avx2.MultiplyAddAdjacent(codes, g.AsSByte());
+            h += Avx2.MultiplyAddAdjacent(codes, h.AsSByte());
+        }
+
+        (a + b + c + d + e + f + g + h).Store((short*)data);
+    }
+
+    private static WeightMatrix Random(int rows, int columns, WeightFormat format)
+    {
+        var random = new Random(1);
+        WeightMatrix matrix = WeightMatrix.Allocate("random", rows, columns, format);
+        for (int row = 0; row < rows; row++)
+        {
+            random.NextBytes(matrix.Codes(row));
+            matrix.Scales(row).Fill(0.01f);
+            matrix.Minimums(row).Fill(-0.08f);
+        }
+
+        return matrix;
+    }
+
+    private struct ReadJob
+    {
+        public byte* Data;
+        public long Bytes;
+        public int Chunks;
+        public long Sink;
+    }
+
+    private static void Read(WorkerPool pool, byte* data, long bytes)
+    {
+        var job = new ReadJob { Data = data, Bytes = bytes, Chunks = (int)Math.Clamp(bytes / 32768 / pool.Threads, 1, 32) * pool.Threads };
+        pool.Run(&ReadChunk, &job, job.Chunks);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ReadChunk(void* argument, int worker, int chunk)
+    {
+        var job = (ReadJob*)argument;
+        long from = job->Bytes * chunk / job->Chunks / 128 * 128, to = job->Bytes * (chunk + 1) / job->Chunks / 128 * 128;
+        Vector256<long> a = default, b = default, c = default, d = default;
+        for (byte* p = job->Data + from; p < job->Data + to; p += 128)
+        {
+            a ^= Vector256.Load((long*)p);
+            b ^= Vector256.Load((long*)(p + 32));
+            c ^= Vector256.Load((long*)(p + 64));
+            d ^= Vector256.Load((long*)(p + 96));
+        }
+
+        job->Sink = (a ^ b ^ c ^ d).GetElement(0);
+    }
+}
