@@ -40,6 +40,9 @@ internal sealed class QwenImageEncoder : IImageEncoder
     /// <inheritdoc/>
     public int PlaceholderToken { get; }
 
+    /// <summary>The tower.</summary>
+    internal VisionTowerConfig Config => _tower.Config;
+
     /// <summary>Features of earlier images.</summary>
     internal FeatureCache Cache { get; }
 
