@@ -17,7 +17,7 @@ public sealed class VisionConfigTests
     {
         (string Field, string? Json)[] changes =
         [
-            ("num_heads", "5"), ("num_heads", "0"), ("num_heads", "\"four\""), ("num_heads", "32"), ("depth", "-1"), ("depth", "100000"), ("depth", null),
+            ("num_heads", "4099"), ("num_heads", "0"), ("num_heads", "\"four\""), ("num_heads", "[]"), ("depth", "-1"), ("depth", "100000"), ("depth", null),
             ("patch_size", "13"), ("patch_size", "1e9"), ("spatial_merge_size", "3"), ("temporal_patch_size", "0"), ("num_heads", null),
         ];
         return from model in VisionCases.Models()
@@ -39,6 +39,18 @@ public sealed class VisionConfigTests
                 vision[field] = JsonNode.Parse(json);
         });
         Assert.That(copy.Describe, Throws.TypeOf<InvalidModelException>().With.Message.Contains(field.Replace("spatial_", "")));
+    }
+
+    [TestCaseSource(typeof(VisionCases), nameof(VisionCases.Models))]
+    public void HeadsThatTheRopeCannotRotateAreNamed(string folder)
+    {
+        using var copy = new CheckpointCopy(folder);
+        copy.Edit("config.json", root =>
+        {
+            VisionFamily family = VisionFamily.OfModelType((string)root["model_type"]!)!;
+            root["vision_config"]!["num_heads"] = (int)root["vision_config"]![family.WidthField]!;
+        });
+        Assert.That(copy.Describe, Throws.TypeOf<InvalidModelException>().With.Property("Where").EqualTo("vision_config.num_heads"));
     }
 
     [TestCaseSource(typeof(VisionCases), nameof(VisionCases.Models))]
@@ -72,11 +84,11 @@ public sealed class VisionConfigTests
     public void AWidthThatTheTensorsDoNotHaveIsNamedByTensorAndNothingStaysAllocated(string folder)
     {
         using var copy = new CheckpointCopy(folder);
-        using (Checkpoint checkpoint = Checkpoint.Open(folder))
+        copy.Edit("config.json", root =>
         {
-            VisionFamily family = VisionFamily.OfModelType(checkpoint.Config!.Value.GetProperty("model_type").GetString()!)!;
-            copy.Edit("config.json", root => root["vision_config"]![family.WidthField] = 48);
-        }
+            VisionFamily family = VisionFamily.OfModelType((string)root["model_type"]!)!;
+            root["vision_config"]![family.WidthField] = 2 * (int)root["vision_config"]![family.WidthField]!;
+        });
 
         Assert.That(
             () => PortableModel.LoadAsync(
