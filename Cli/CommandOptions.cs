@@ -54,10 +54,8 @@ internal sealed class CommandOptions
         AtLeast(_maxTokens, 1, int.MaxValue);
         _temperature.Validators.Add(static result =>
         {
-            if (result.Errors.Any() || result.Tokens.Count == 0)
-                return;
-            if (result.GetValueOrDefault<float?>() is not (null or (>= 0 and <= 100)))
-                result.AddError("--temperature: expected 0 to 100.");
+            if (result.Tokens.Count == 1 && float.TryParse(result.Tokens[0].Value, out float value) && value is not (>= 0 and <= 100))
+                result.AddError($"--temperature: expected 0 to 100, found {value}.");
         });
     }
 
@@ -140,12 +138,10 @@ internal sealed class CommandOptions
         Seed = parsed.GetValue(_seed),
     };
 
-    /// <summary>Refuses numbers outside a range.</summary>
+    /// <summary>Refuses numbers outside a range; what is no number is refused when it is parsed.</summary>
     public static void AtLeast<T>(Option<T> option, int least, int most) => option.Validators.Add(result =>
     {
-        if (result.Errors.Any() || result.Tokens.Count == 0)
-            return;
-        if (result.GetValueOrDefault<T>() is int value && (value < least || value > most))
+        if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int value) && (value < least || value > most))
             result.AddError($"{option.Name}: expected {(most == int.MaxValue ? $"{least} or more" : $"{least} to {most}")}, found {value}.");
     });
 

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Portable.Decoding;
-using Portable.Decoding.Tokenization;
 
 namespace Portable.Cli.Commands;
 

@@ -37,7 +37,7 @@ internal static class InspectCommand
     /// <param name="listsTensors">Whether the report holds each tensor.</param>
     /// <param name="broken">
     /// What makes a model folder unusable although its weights are sound: another file that is broken, or tensors that
-    /// the config asks for and nobody has. A GGUF or safetensors file may well be a part or a fragment.
+    /// the config asks for and nobody has. Files without a config may well be a part or a fragment.
     /// </param>
     private static InspectReport Describe(ModelSettings settings, bool listsTensors, out PortableException? broken)
     {
@@ -67,7 +67,7 @@ internal static class InspectCommand
                 out planError);
         }
 
-        if (checkpoint.Kind == CheckpointKind.HuggingFace && planError is InvalidModelException)
+        if (checkpoint.Config is not null && planError is InvalidModelException)
             broken ??= planError;
         return new InspectReport(
             settings.Path,
