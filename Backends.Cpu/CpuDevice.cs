@@ -47,7 +47,7 @@ internal sealed class CpuDevice : Device
             }
         }
 
-        long bytes = parts.Sum(p => WeightBytes(p.Rows, p.Columns, p.Format));
+        long bytes = parts.Sum(p => WeightBytes(p.Rows, p.Columns, p.Format) + (p.GroupIndex.Length * sizeof(int)));
         Action release = Reserve(bytes, MemoryKind.Weights);
         var matrices = new List<CpuMatrix>(parts.Count);
         try
@@ -72,7 +72,8 @@ internal sealed class CpuDevice : Device
     }
 
     /// <inheritdoc/>
-    public override long WeightBytes(int rows, int columns, WeightFormat format) => CanonicalMatrix.BytesOf(rows, columns, format);
+    public override long WeightBytes(int rows, int columns, WeightFormat format) =>
+        Saturate(static a => CanonicalMatrix.BytesOf(a.rows, a.columns, a.format), (rows, columns, format));
 
     /// <inheritdoc/>
     public override KvCache CreateKvCache(KvCacheLayout layout)
@@ -89,7 +90,7 @@ internal sealed class CpuDevice : Device
             throw new UnsupportedException($"KV format {layout.Format}", $"{Info.Id} offers {string.Join(", ", Capabilities.KvFormats)}");
         if (layout.Layers < 1 || layout.KeyHeads < 1 || layout.KeySize < 1 || layout.ValueSize < 1 || layout.PageSize < 1 || layout.Pages < 1)
             throw new ArgumentException($"every size of a KV cache must be positive: {layout}", nameof(layout));
-        return CpuKvCache.BytesOf(layout);
+        return Saturate(CpuKvCache.BytesOf, layout);
     }
 
     /// <inheritdoc/>
@@ -106,6 +107,19 @@ internal sealed class CpuDevice : Device
             return;
         _disposed = true;
         Pool.Dispose();
+    }
+
+    // A size beyond 2^63 comes from numbers that no file or caller meant: no budget holds it.
+    private static long Saturate<T>(Func<T, long> bytes, T argument)
+    {
+        try
+        {
+            return bytes(argument);
+        }
+        catch (OverflowException)
+        {
+            return long.MaxValue;
+        }
     }
 
     private (NativeBlock Block, Action Release) AllocateBlock(long bytes, MemoryKind kind)

@@ -79,6 +79,7 @@ internal static unsafe class DequantizeKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Convert<TSimd, TVector, TCodes>(void* codes, float* output, int length)
         where TSimd : ISimd<TVector>
         where TVector : unmanaged
@@ -91,6 +92,7 @@ internal static unsafe class DequantizeKernel
             output[i] = TCodes.Load<SimdScalar, float>(codes, i);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scale<TSimd, TVector, TCodes>(in CanonicalRows rows, long row, int start, int length, void* codes, float* output)
         where TSimd : ISimd<TVector>
         where TVector : unmanaged
@@ -135,6 +137,7 @@ internal static unsafe class DequantizeKernel
     }
 
     // The low nibble is the even column; widened to 16 bits, low | high << 8 is the two bytes in order.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Unpack(byte* packed, byte* bytes, int length)
     {
         int i = 0;

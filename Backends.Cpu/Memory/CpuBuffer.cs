@@ -9,7 +9,7 @@ internal sealed unsafe class CpuBuffer : DeviceBuffer
     public CpuBuffer(CpuDevice device, NativeBlock block, Action? release) : base(device, block.Bytes, release) => _block = block;
 
     /// <summary>The first byte, 64-byte aligned.</summary>
-    public byte* Pointer => _block.Pointer;
+    public byte* Pointer => _block.Data;
 
     /// <inheritdoc/>
     protected override void Free() => _block.Dispose();

@@ -8,8 +8,8 @@ internal sealed unsafe class CpuHostBuffer(NativeBlock block) : HostBuffer
     {
         get
         {
-            ObjectDisposedException.ThrowIf(block.Pointer is null, this);
-            return new(block.Pointer, checked((int)block.Bytes));
+            ObjectDisposedException.ThrowIf(block.Data is null, this);
+            return new(block.Data, checked((int)block.Bytes));
         }
     }
 

@@ -54,11 +54,11 @@ internal sealed unsafe class CpuKvCache : KvCache
 
     /// <summary>The keys of one head in one page.</summary>
     public byte* Keys(int layer, int page, int head) =>
-        _block.Pointer + (RunIndex(layer, page, head) * Layout.PageSize * KeyStride * ElementBytes);
+        _block.Data + (RunIndex(layer, page, head) * Layout.PageSize * KeyStride * ElementBytes);
 
     /// <summary>The values of one head in one page.</summary>
     public byte* Values(int layer, int page, int head) =>
-        _block.Pointer + _valueStart + (RunIndex(layer, page, head) * Layout.PageSize * ValueStride * ElementBytes);
+        _block.Data + _valueStart + (RunIndex(layer, page, head) * Layout.PageSize * ValueStride * ElementBytes);
 
     /// <inheritdoc/>
     public override void Dispose()

@@ -10,13 +10,13 @@ internal sealed unsafe class CpuWorkspace(int workers) : IDisposable
     private NativeBlock? _private;
 
     /// <summary>Memory that all workers of a job see.</summary>
-    public byte* Shared(long bytes) => Grow(ref _shared, bytes).Pointer;
+    public byte* Shared(long bytes) => Grow(ref _shared, bytes).Data;
 
     /// <summary>Memory of which worker w uses the bytes from w * bytesPerWorker; the size is rounded up to the alignment.</summary>
     public byte* Private(ref long bytesPerWorker)
     {
         bytesPerWorker = NativeBlock.Align(bytesPerWorker);
-        return Grow(ref _private, checked(bytesPerWorker * workers)).Pointer;
+        return Grow(ref _private, checked(bytesPerWorker * workers)).Data;
     }
 
     /// <inheritdoc/>

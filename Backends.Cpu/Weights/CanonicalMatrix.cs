@@ -16,7 +16,7 @@ internal sealed unsafe partial class CanonicalMatrix : CpuMatrix
         (long codes, long scales, long minimums, long zeroPoints) = Sections(Rows, Columns, matrix.Format);
         long codebook = NativeBlock.Align(matrix.Codebook.Length * sizeof(float));
         _block = new NativeBlock(codes + scales + minimums + zeroPoints + codebook + (matrix.GroupIndex.Length * sizeof(int)));
-        byte* next = _block.Pointer;
+        byte* next = _block.Data;
         _rows = new CanonicalRows
         {
             Format = matrix.Format,

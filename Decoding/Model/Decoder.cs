@@ -6,11 +6,14 @@ namespace Portable.Decoding.Model;
 /// Enqueues the forward pass of a decoder over a packed batch. Knows neither sequences nor sampling: what the batch is
 /// has been uploaded into the workspace before.
 /// </summary>
-internal sealed class Decoder(DecoderConfig config, DecoderWeights weights)
+/// <param name="config">The configuration.</param>
+/// <param name="weights">The weights; owned by the caller.</param>
+/// <param name="layers">How many blocks to run; all unless a test wants to look inside.</param>
+internal sealed class Decoder(DecoderConfig config, DecoderWeights weights, int layers = int.MaxValue)
 {
-    public DecoderConfig Config => config;
+    private readonly int _layers = Math.Min(layers, weights.Layers.Count);
 
-    public DecoderWeights Weights => weights;
+    public DecoderConfig Config => config;
 
     /// <summary>Enqueues one step.</summary>
     /// <param name="stream">The stream.</param>
@@ -37,7 +40,7 @@ internal sealed class Decoder(DecoderConfig config, DecoderWeights weights)
         Splice(stream, workspace, step.Media?.Features, step, hidden, accumulate: false);
         stream.RopeAngles(positions, weights.Rope, angles);
         var rope = new RopeArguments(angles, config.Rope.Style);
-        for (int i = 0; i < weights.Layers.Count; i++)
+        for (int i = 0; i < _layers; i++)
         {
             DecoderWeights.Layer layer = weights.Layers[i];
             AttentionParameters attention = config.Attention(i);

@@ -179,6 +179,22 @@ internal sealed class DecoderSession : IDisposable
         return _hostLogits.As<float>()[..(_logitRows * _vocabulary)];
     }
 
+    /// <summary>
+    /// A copy of rows of the last step's hidden states, before the final norm or (the rows that logits were wanted for)
+    /// after it: [rows * hidden]. For looking inside.
+    /// </summary>
+    internal float[] HiddenStates(int rows, bool isNormed)
+    {
+        TensorView source = (isNormed ? _workspace.Last : _workspace.Hidden).SliceRows(0, rows);
+        using DeviceBuffer buffer = _stream.Device.Allocate(4L * source.Length, MemoryKind.Workspace);
+        using HostBuffer host = _stream.Device.AllocateHost(4L * source.Length);
+        TensorView floats = buffer.View(ElementType.Float32, source.Rows, source.Columns);
+        _stream.Copy(source, floats);
+        _stream.Download(floats, host);
+        _stream.Synchronize();
+        return host.As<float>().ToArray();
+    }
+
     /// <summary>The token of the largest logit of row 0 of the last step.</summary>
     public int BestToken()
     {

@@ -25,6 +25,8 @@ internal static class GgufTokenizer
         CheckId(file, "tokenizer.ggml.unknown_token_id", source.UnknownId, count);
         CheckId(file, "tokenizer.ggml.cls_token_id", source.ClassId, count);
         CheckId(file, "tokenizer.ggml.seperator_token_id", source.SeparatorId, count);
+        if (source.Model is "t5" or "bert" && source.Tokens.Any(t => t.Length > 1024))
+            throw new InvalidModelException(file, "tokenizer.ggml.tokens", "a token of more than 1024 characters");
         return source.Model switch
         {
             "gpt2" => ByteLevel(source, file),

@@ -11,6 +11,9 @@ internal static partial class TokenizerJson
         public bool ByteLevel { get; set; }
 
         public bool ByteFallback { get; set; }
+
+        /// <summary>How many characters one may become at most.</summary>
+        public long Growth { get; set; } = 1;
     }
 
     private static void ReadDecoder(JsonField node, List<DecoderStageFactory> stages, DecoderState state)
@@ -40,6 +43,9 @@ internal static partial class TokenizerJson
                 string content = node["content"].Text();
                 if (pattern.Literal is not { Length: 1 })
                     RefuseFused(node, state);
+                state.Growth *= Math.Max(1, content.Length);
+                if (state.Growth > 4096)
+                    throw Unsupported(node, "a decoder of this growth", "it makes more than 4096 characters of one");
                 stages.Add((next, _) => new ReplaceDecoder(next, pattern, content));
                 break;
             case "Strip":

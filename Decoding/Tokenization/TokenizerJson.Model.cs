@@ -20,8 +20,17 @@ internal static partial class TokenizerJson
         return model["max_input_chars_per_word"].IsNull ? "WordLevel" : "WordPiece";
     }
 
+    // These models try every token at every place of a text: the longest token bounds their work.
+    private const int LongestTriedToken = 1024;
+
     private static TokenModel ReadModel(JsonField model, string kind, Vocabulary vocabulary, double[] scores)
     {
+        if (kind is "Unigram" or "WordPiece" && vocabulary.LongestToken > LongestTriedToken)
+        {
+            throw Unsupported(
+                model["vocab"], "a token this long", $"it has {vocabulary.LongestToken} characters, {LongestTriedToken} are the most");
+        }
+
         switch (kind)
         {
             case "BPE":

@@ -13,6 +13,8 @@ internal static partial class TokenizerJson
         {
             case "Sequence":
                 Normalizer[] parts = [.. node["normalizers"].Items().Select(ReadNormalizer).OfType<Normalizer>()];
+                if (parts.Length > 100)
+                    throw node["normalizers"].Bad("more than 100 steps");
                 return parts.Length switch { 0 => null, 1 => parts[0], _ => new NormalizerSequence(parts) };
             case "NFC": return new UnicodeNormalizer(NormalizationForm.FormC);
             case "NFD": return new UnicodeNormalizer(NormalizationForm.FormD);
@@ -58,6 +60,8 @@ internal static partial class TokenizerJson
                     ReadPreTokenizer(part, stages);
                 break;
             case "ByteLevel":
+                if (stages.Count(s => s is ByteLevelStage) == 2)
+                    throw Unsupported(node, "a third ByteLevel", "each makes the text longer, and one is enough");
                 stages.Add(new ByteLevelStage(node["add_prefix_space"].Flag(), node["use_regex"].Flag(whenAbsent: true)));
                 break;
             case "Split":

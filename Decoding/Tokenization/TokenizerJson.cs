@@ -38,6 +38,13 @@ internal static partial class TokenizerJson
         var stages = new List<PieceStage>();
         ReadPreTokenizer(root["pre_tokenizer"], stages);
         List<AddedToken> added = ReadAddedTokens(root["added_tokens"], vocabulary);
+        int[] template = ReadPostProcessor(root["post_processor"]);
+        foreach (int id in template)
+        {
+            if (id != TokenizerParts.TextPlace && vocabulary[id] is null && !added.Exists(t => t.Id == id))
+                throw root["post_processor"].Bad($"it adds id {id}, which is no token");
+        }
+
         return new TokenizerParts
         {
             Vocabulary = vocabulary,
@@ -45,7 +52,7 @@ internal static partial class TokenizerJson
             AddedTokens = added,
             Normalizer = ReadNormalizer(root["normalizer"]),
             PreTokenizers = stages,
-            Template = ReadPostProcessor(root["post_processor"]),
+            Template = template,
             Decoders = decoders,
             ByteLevel = decoding.ByteLevel,
             ByteFallback = decoding.ByteFallback,

@@ -53,6 +53,9 @@ public sealed class CpuDeviceTests
         }
 
         Assert.That(device.ReservedBytes, Is.Zero);
+        Assert.That(
+            () => device.CreateKvCache(new(int.MaxValue, int.MaxValue, 64, 64, int.MaxValue, int.MaxValue, KvFormat.Float32)),
+            Throws.TypeOf<DeviceOutOfMemoryException>(), "a size beyond 2^63");
         Assert.That(() => device.CreateKvCache(new(1, 1, 1, 1, 1, 1, KvFormat.Int8)), Throws.TypeOf<UnsupportedException>());
     }
 

@@ -14,15 +14,19 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     public static float Load(float* source) => *source;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadHalf(ushort* source) => (float)*(Half*)source;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadBFloat16(ushort* source) => BitConverter.UInt32BitsToSingle((uint)*source << 16);
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadBytes(byte* source) => *source;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadSignedBytes(sbyte* source) => *source;
 
     /// <inheritdoc/>
@@ -30,6 +34,7 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     public static void Store(float* destination, float value) => *destination = value;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreHalf(ushort* destination, float value) => *(Half*)destination = (Half)value;
 
     /// <inheritdoc/>
@@ -81,11 +86,14 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     public static float SelectLess(float x, float y, float a, float b) => x < y ? a : b;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(float x) => x;
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Sum4(float a, float b, float c, float d) => Vector128.Create(a, b, c, d);
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxLane(float x) => x;
 }

@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Portable.Backends.Cpu.Packed;
 
-/// <summary>One row of activations times one panel of 8-bit codes, straight from the panel: the kernel of decode.</summary>
+/// <summary>
+/// One row of activations times one panel of 8-bit codes, straight from the panel: the kernel of decode. Every line of
+/// the panel is read once, in ascending order.
+/// </summary>
 /// <typeparam name="TSimd">The instructions.</typeparam>
 /// <typeparam name="TVector">Their register.</typeparam>
 /// <typeparam name="TForm"><see cref="Tags.Symmetric8"/>, <see cref="Tags.Affine8"/> or <see cref="Tags.Halves8"/>.</typeparam>
@@ -18,40 +21,48 @@ internal static unsafe class ByteVector<TSimd, TVector, TForm>
         new Span<float>(sums, PanelShape.Outputs).Clear();
         int blocks = shape->Blocks, blocksPerGroup = shape->BlocksPerGroup;
         sbyte* activations = row->Codes;
-        ushort* header = null;
+        float* factors = stackalloc float[2 * PanelShape.Outputs];
         byte* codes = panel;
         for (int block = 0, left = 0; block < blocks; block++, left--)
         {
             if (left == 0)
             {
-                header = (ushort*)codes;
-                codes += typeof(TForm) == typeof(Tags.Symmetric8) ? 64 : 128;
+                int values = typeof(TForm) == typeof(Tags.Symmetric8) ? PanelShape.Outputs : 2 * PanelShape.Outputs;
+                for (int i = 0; i < values; i += TSimd.Lanes)
+                    TSimd.Store(TSimd.LoadHalves((ushort*)codes + i), factors + i);
+                codes += values * sizeof(ushort);
                 left = blocksPerGroup;
             }
 
             TVector activationScale = TSimd.Broadcast(row->Scales[block]);
             TVector activationSum = TSimd.Broadcast(row->Sums[block]);
-            for (int output = 0; output < PanelShape.Outputs; output += TSimd.Lanes)
+            for (int output = 0; output < PanelShape.Outputs; output += 4 * TSimd.Lanes)
             {
                 byte* line = codes + (4 * output);
-                ushort* first = header + output;
-                TVector sum = TSimd.Load(sums + output);
-                TVector dot = Half(TSimd.Zero, line, activations);
+                float* sum = sums + output, first = factors + output, second = first + PanelShape.Outputs;
+                TVector dot0 = TSimd.Zero, dot1 = TSimd.Zero, dot2 = TSimd.Zero, dot3 = TSimd.Zero;
+                for (int step = 0; step < 4; step++)
+                    Step(line + (128 * step), activations + (4 * step), ref dot0, ref dot1, ref dot2, ref dot3);
                 if (typeof(TForm) == typeof(Tags.Halves8))
                 {
-                    sum = Fold(dot, activationScale, TSimd.LoadHalves(first), sum);
-                    dot = Half(TSimd.Zero, line + 512, activations + 16);
-                    sum = Fold(dot, activationScale, TSimd.LoadHalves(first + PanelShape.Outputs), sum);
-                }
-                else
-                {
-                    dot = Half(dot, line + 512, activations + 16);
-                    sum = Fold(dot, activationScale, TSimd.LoadHalves(first), sum);
-                    if (typeof(TForm) == typeof(Tags.Affine8))
-                        sum = TSimd.MultiplyAdd(TSimd.LoadHalves(first + PanelShape.Outputs), activationSum, sum);
+                    Fold(dot0, dot1, dot2, dot3, activationScale, first, sum);
+                    dot0 = dot1 = dot2 = dot3 = TSimd.Zero;
+                    first = second;
                 }
 
-                TSimd.Store(sum, sums + output);
+                for (int step = 4; step < 8; step++)
+                    Step(line + (128 * step), activations + (4 * step), ref dot0, ref dot1, ref dot2, ref dot3);
+                Fold(dot0, dot1, dot2, dot3, activationScale, first, sum);
+                if (typeof(TForm) == typeof(Tags.Affine8))
+                {
+                    AddOffset(activationSum, second, sum);
+                    AddOffset(activationSum, second + TSimd.Lanes, sum + TSimd.Lanes);
+                    if (TSimd.Lanes < 16)
+                    {
+                        AddOffset(activationSum, second + (2 * TSimd.Lanes), sum + (2 * TSimd.Lanes));
+                        AddOffset(activationSum, second + (3 * TSimd.Lanes), sum + (3 * TSimd.Lanes));
+                    }
+                }
             }
 
             codes += 1024;
@@ -59,16 +70,38 @@ internal static unsafe class ByteVector<TSimd, TVector, TForm>
         }
     }
 
+    // Four registers of outputs, or two where they hold the whole panel.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Half(TVector dot, byte* line, sbyte* activations)
+    private static void Step(
+        byte* line, sbyte* activations, ref TVector dot0, ref TVector dot1, ref TVector dot2, ref TVector dot3)
     {
-        dot = TSimd.DotBytes(dot, TSimd.Load(line), TSimd.Broadcast(activations));
-        dot = TSimd.DotBytes(dot, TSimd.Load(line + 128), TSimd.Broadcast(activations + 4));
-        dot = TSimd.DotBytes(dot, TSimd.Load(line + 256), TSimd.Broadcast(activations + 8));
-        return TSimd.DotBytes(dot, TSimd.Load(line + 384), TSimd.Broadcast(activations + 12));
+        TVector a = TSimd.Broadcast(activations);
+        dot0 = TSimd.DotBytes(dot0, TSimd.Load(line), a);
+        dot1 = TSimd.DotBytes(dot1, TSimd.Load(line + (4 * TSimd.Lanes)), a);
+        if (TSimd.Lanes < 16)
+        {
+            dot2 = TSimd.DotBytes(dot2, TSimd.Load(line + (8 * TSimd.Lanes)), a);
+            dot3 = TSimd.DotBytes(dot3, TSimd.Load(line + (12 * TSimd.Lanes)), a);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Fold(TVector dot, TVector activationScale, TVector scale, TVector sum) =>
-        TSimd.MultiplyAdd(TSimd.Multiply(TSimd.ToFloat(dot), activationScale), scale, sum);
+    private static void Fold(TVector dot0, TVector dot1, TVector dot2, TVector dot3, TVector activationScale, float* scale, float* sum)
+    {
+        AddDot(dot0, activationScale, scale, sum);
+        AddDot(dot1, activationScale, scale + TSimd.Lanes, sum + TSimd.Lanes);
+        if (TSimd.Lanes < 16)
+        {
+            AddDot(dot2, activationScale, scale + (2 * TSimd.Lanes), sum + (2 * TSimd.Lanes));
+            AddDot(dot3, activationScale, scale + (3 * TSimd.Lanes), sum + (3 * TSimd.Lanes));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddDot(TVector dot, TVector activationScale, float* scale, float* sum) =>
+        TSimd.Store(TSimd.MultiplyAdd(TSimd.Multiply(TSimd.ToFloat(dot), activationScale), TSimd.Load(scale), TSimd.Load(sum)), sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddOffset(TVector activationSum, float* offset, float* sum) =>
+        TSimd.Store(TSimd.MultiplyAdd(TSimd.Load(offset), activationSum, TSimd.Load(sum)), sum);
 }

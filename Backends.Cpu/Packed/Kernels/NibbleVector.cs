@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Portable.Backends.Cpu.Packed;
 
-/// <summary>One row of activations times one panel of 4-bit codes, straight from the panel: the kernel of decode.</summary>
+/// <summary>
+/// One row of activations times one panel of 4-bit codes, straight from the panel: the kernel of decode. Every line of
+/// the panel is read once, in ascending order: read out of order, the same bytes take up to twice the time.
+/// </summary>
 /// <typeparam name="TSimd">The instructions.</typeparam>
 /// <typeparam name="TVector">Their register.</typeparam>
 /// <typeparam name="TForm"><see cref="Tags.Uniform4"/> or <see cref="Tags.Affine4"/>.</typeparam>
@@ -19,29 +22,34 @@ internal static unsafe class NibbleVector<TSimd, TVector, TForm>
         int blocks = shape->Blocks, blocksPerGroup = shape->BlocksPerGroup;
         TVector minusZero = TSimd.Broadcast(-shape->Zero);
         sbyte* activations = row->Codes;
-        ushort* header = null;
+        float* factors = stackalloc float[2 * PanelShape.Outputs];
         byte* codes = panel;
         for (int block = 0, left = 0; block < blocks; block++, left--)
         {
             if (left == 0)
             {
-                header = (ushort*)codes;
+                LoadHeader((ushort*)codes, factors, minusZero);
                 codes += typeof(TForm) == typeof(Tags.Affine4) ? 128 : 64;
                 left = blocksPerGroup;
             }
 
             TVector activationScale = TSimd.Broadcast(row->Scales[block]);
             TVector activationSum = TSimd.Broadcast(row->Sums[block]);
-            for (int output = 0; output < PanelShape.Outputs; output += 2 * TSimd.Lanes)
+            for (int output = 0; output < PanelShape.Outputs; output += 4 * TSimd.Lanes)
             {
                 byte* line = codes + (4 * output);
-                TVector dot0 = TSimd.Zero, dot1 = TSimd.Zero;
-                Step(line, activations, ref dot0, ref dot1);
-                Step(line + 128, activations + 8, ref dot0, ref dot1);
-                Step(line + 256, activations + 16, ref dot0, ref dot1);
-                Step(line + 384, activations + 24, ref dot0, ref dot1);
-                Fold(dot0, header + output, sums + output, activationScale, activationSum, minusZero);
-                Fold(dot1, header + output + TSimd.Lanes, sums + output + TSimd.Lanes, activationScale, activationSum, minusZero);
+                TVector dot0 = TSimd.Zero, dot1 = TSimd.Zero, dot2 = TSimd.Zero, dot3 = TSimd.Zero;
+                Step(line, activations, ref dot0, ref dot1, ref dot2, ref dot3);
+                Step(line + 128, activations + 8, ref dot0, ref dot1, ref dot2, ref dot3);
+                Step(line + 256, activations + 16, ref dot0, ref dot1, ref dot2, ref dot3);
+                Step(line + 384, activations + 24, ref dot0, ref dot1, ref dot2, ref dot3);
+                Fold(dot0, factors + output, sums + output, activationScale, activationSum);
+                Fold(dot1, factors + output + TSimd.Lanes, sums + output + TSimd.Lanes, activationScale, activationSum);
+                if (TSimd.Lanes < 16)
+                {
+                    Fold(dot2, factors + output + (2 * TSimd.Lanes), sums + output + (2 * TSimd.Lanes), activationScale, activationSum);
+                    Fold(dot3, factors + output + (3 * TSimd.Lanes), sums + output + (3 * TSimd.Lanes), activationScale, activationSum);
+                }
             }
 
             codes += 512;
@@ -50,25 +58,48 @@ internal static unsafe class NibbleVector<TSimd, TVector, TForm>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step(byte* line, sbyte* activations, ref TVector dot0, ref TVector dot1)
+    private static void LoadHeader(ushort* header, float* factors, TVector minusZero)
     {
-        TVector pairs0 = TSimd.Load(line), pairs1 = TSimd.Load(line + (4 * TSimd.Lanes));
+        for (int output = 0; output < PanelShape.Outputs; output += TSimd.Lanes)
+        {
+            TVector scale = TSimd.LoadHalves(header + output);
+            TSimd.Store(scale, factors + output);
+            if (typeof(TForm) == typeof(Tags.Uniform4))
+                TSimd.Store(TSimd.Multiply(scale, minusZero), factors + PanelShape.Outputs + output);
+        }
+
+        if (typeof(TForm) == typeof(Tags.Affine4))
+        {
+            for (int output = PanelShape.Outputs; output < 2 * PanelShape.Outputs; output += TSimd.Lanes)
+                TSimd.Store(TSimd.LoadHalves(header + output), factors + output);
+        }
+    }
+
+    // Four registers of outputs, or two where they hold the whole panel.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step(
+        byte* line, sbyte* activations, ref TVector dot0, ref TVector dot1, ref TVector dot2, ref TVector dot3)
+    {
         TVector low = TSimd.Broadcast(activations), high = TSimd.Broadcast(activations + 4);
+        TVector pairs0 = TSimd.Load(line), pairs1 = TSimd.Load(line + (4 * TSimd.Lanes));
         dot0 = TSimd.DotNibbles(dot0, TSimd.LowNibbles(pairs0), low);
         dot1 = TSimd.DotNibbles(dot1, TSimd.LowNibbles(pairs1), low);
         dot0 = TSimd.DotNibbles(dot0, TSimd.HighNibbles(pairs0), high);
         dot1 = TSimd.DotNibbles(dot1, TSimd.HighNibbles(pairs1), high);
+        if (TSimd.Lanes < 16)
+        {
+            TVector pairs2 = TSimd.Load(line + (8 * TSimd.Lanes)), pairs3 = TSimd.Load(line + (12 * TSimd.Lanes));
+            dot2 = TSimd.DotNibbles(dot2, TSimd.LowNibbles(pairs2), low);
+            dot3 = TSimd.DotNibbles(dot3, TSimd.LowNibbles(pairs3), low);
+            dot2 = TSimd.DotNibbles(dot2, TSimd.HighNibbles(pairs2), high);
+            dot3 = TSimd.DotNibbles(dot3, TSimd.HighNibbles(pairs3), high);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fold(
-        TVector dot, ushort* header, float* sums, TVector activationScale, TVector activationSum, TVector minusZero)
+    private static void Fold(TVector dot, float* factors, float* sums, TVector activationScale, TVector activationSum)
     {
-        TVector scale = TSimd.LoadHalves(header);
-        TVector offset = typeof(TForm) == typeof(Tags.Affine4)
-            ? TSimd.LoadHalves(header + PanelShape.Outputs)
-            : TSimd.Multiply(scale, minusZero);
-        TVector sum = TSimd.Load(sums);
+        TVector scale = TSimd.Load(factors), offset = TSimd.Load(factors + PanelShape.Outputs), sum = TSimd.Load(sums);
         sum = TSimd.MultiplyAdd(TSimd.Multiply(TSimd.ToFloat(TSimd.SumOfNibbles(dot)), activationScale), scale, sum);
         TSimd.Store(TSimd.MultiplyAdd(offset, activationSum, sum), sums);
     }

@@ -38,24 +38,26 @@ internal static unsafe class TileProduct<TSimd, TVector, TForm>
             {
                 TVector d00 = TSimd.Zero, d01 = TSimd.Zero, d10 = TSimd.Zero, d11 = TSimd.Zero;
                 TVector d20 = TSimd.Zero, d21 = TSimd.Zero, d30 = TSimd.Zero, d31 = TSimd.Zero;
-                for (int step = 0; step < 8; step++)
+                for (int half = 0; half < 2; half++)
                 {
-                    TVector code0 = TSimd.Load(line), code1 = TSimd.Load(line + (4 * TSimd.Lanes));
-                    TVector a = TSimd.Broadcast(activations);
-                    d00 = Dot(d00, code0, a);
-                    d01 = Dot(d01, code1, a);
-                    a = TSimd.Broadcast(activations + 4);
-                    d10 = Dot(d10, code0, a);
-                    d11 = Dot(d11, code1, a);
-                    a = TSimd.Broadcast(activations + 8);
-                    d20 = Dot(d20, code0, a);
-                    d21 = Dot(d21, code1, a);
-                    a = TSimd.Broadcast(activations + 12);
-                    d30 = Dot(d30, code0, a);
-                    d31 = Dot(d31, code1, a);
-                    line += 128;
-                    activations += 16;
-                    if (typeof(TForm) == typeof(Tags.Halves8) && step == 3)
+                    for (int step = 0; step < 4; step += 2)
+                    {
+                        TVector code0 = TSimd.Load(line), code1 = TSimd.Load(line + (4 * TSimd.Lanes));
+                        Dot(ref d00, ref d01, code0, code1, activations);
+                        Dot(ref d10, ref d11, code0, code1, activations + 4);
+                        Dot(ref d20, ref d21, code0, code1, activations + 8);
+                        Dot(ref d30, ref d31, code0, code1, activations + 12);
+                        code0 = TSimd.Load(line + 128);
+                        code1 = TSimd.Load(line + 128 + (4 * TSimd.Lanes));
+                        Dot(ref d00, ref d01, code0, code1, activations + 16);
+                        Dot(ref d10, ref d11, code0, code1, activations + 20);
+                        Dot(ref d20, ref d21, code0, code1, activations + 24);
+                        Dot(ref d30, ref d31, code0, code1, activations + 28);
+                        line += 256;
+                        activations += 32;
+                    }
+
+                    if (typeof(TForm) == typeof(Tags.Halves8) && half == 0)
                     {
                         TVector lower0 = TSimd.Load(factor), lower1 = TSimd.Load(factor + TSimd.Lanes);
                         Fold(ref s00, ref s01, d00, d01, lower0, lower1, scales);
@@ -99,8 +101,20 @@ internal static unsafe class TileProduct<TSimd, TVector, TForm>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Dot(TVector dot, TVector codes, TVector activations) =>
-        typeof(TForm) == typeof(Tags.Affine4) ? TSimd.DotNibbles(dot, codes, activations) : TSimd.DotBytes(dot, codes, activations);
+    private static void Dot(ref TVector dot0, ref TVector dot1, TVector code0, TVector code1, sbyte* activations)
+    {
+        TVector a = TSimd.Broadcast(activations);
+        if (typeof(TForm) == typeof(Tags.Affine4))
+        {
+            dot0 = TSimd.DotNibbles(dot0, code0, a);
+            dot1 = TSimd.DotNibbles(dot1, code1, a);
+        }
+        else
+        {
+            dot0 = TSimd.DotBytes(dot0, code0, a);
+            dot1 = TSimd.DotBytes(dot1, code1, a);
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fold(

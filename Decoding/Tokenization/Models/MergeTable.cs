@@ -4,6 +4,9 @@ namespace Portable.Decoding.Tokenization;
 internal sealed class MergeTable
 {
     private const ulong Free = ulong.MaxValue;
+
+    // Unknown to whoever made the file, so that no file can be made whose pairs all meet in one place.
+    private static readonly ulong Seed = (ulong)Random.Shared.NextInt64();
     private readonly ulong[] _pairs;
     private readonly int[] _ranks;
     private readonly int[] _results;
@@ -52,5 +55,11 @@ internal sealed class MergeTable
 
     private static ulong Pair(int left, int right) => (ulong)(uint)left << 32 | (uint)right;
 
-    private int Place(ulong pair) => (int)(pair * 0x9E3779B97F4A7C15 >> _shift);
+    private int Place(ulong pair)
+    {
+        ulong hash = pair ^ Seed;
+        hash = (hash ^ hash >> 33) * 0xFF51AFD7ED558CCD;
+        hash = (hash ^ hash >> 33) * 0xC4CEB9FE1A85EC53;
+        return (int)(hash >> _shift);
+    }
 }

@@ -5,8 +5,13 @@ internal sealed class NormalizerSequence(IReadOnlyList<Normalizer> parts) : Norm
 {
     public override string Normalize(string text)
     {
+        int before = text.Length;
         foreach (Normalizer part in parts)
+        {
             text = part.Normalize(text);
+            CheckGrowth(before, text.Length);
+        }
+
         return text;
     }
 }

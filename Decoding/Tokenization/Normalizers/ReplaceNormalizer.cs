@@ -8,7 +8,14 @@ internal sealed class ReplaceNormalizer(TextPattern pattern, string content) : N
     public override string Normalize(string text)
     {
         if (pattern.Literal is { } literal)
-            return literal.Length == 0 ? text : text.Replace(literal, content, StringComparison.Ordinal);
+        {
+            if (literal.Length == 0)
+                return text;
+            if (content.Length > literal.Length)
+                CheckGrowth(text.Length, text.Length + (long)text.AsSpan().Count(literal) * (content.Length - literal.Length));
+            return text.Replace(literal, content, StringComparison.Ordinal);
+        }
+
         StringBuilder? output = null;
         int copied = 0;
         var matches = pattern.Matches(text);
@@ -16,6 +23,7 @@ internal sealed class ReplaceNormalizer(TextPattern pattern, string content) : N
         {
             output ??= new StringBuilder(text.Length);
             output.Append(text, copied, matches.Start - copied).Append(content);
+            CheckGrowth(text.Length, output.Length);
             copied = matches.End;
         }
 

@@ -107,10 +107,9 @@ internal static class LinearChecks
                     ReferenceLinear.Set(bench, expected, t, n, x.Row(t), part, r, start);
                     double error = found[(t * outputs) + n] - expected.Value[(t * outputs) + n];
                     squares += error * error;
-                    if (ReferenceLinear.IsRounded(bench, part))
-                        allowed += ReferenceLinear.ExpectedSquare(x.Row(t), part, r);
-                    double others = expected.Tolerance((t * outputs) + n, y.View.Type) - (ReferenceLinear.IsRounded(bench, part) && bench.Activation == ElementType.Float32 ? expected.Extra[(t * outputs) + n] : 0);
-                    allowed += others * others;
+                    bool isRounded = ReferenceLinear.IsRounded(bench, part);
+                    double others = expected.Tolerance((t * outputs) + n, y.View.Type) - (isRounded ? expected.Extra[(t * outputs) + n] : 0);
+                    allowed += (others * others) + (isRounded ? ReferenceLinear.ExpectedSquare(x.Row(t), part, r) : 0);
                 }
             }
         }

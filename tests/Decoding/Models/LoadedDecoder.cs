@@ -90,6 +90,14 @@ internal sealed class LoadedDecoder : IDisposable
         return [.. all];
     }
 
+    /// <summary>The residual stream after a number of blocks, [tokens * hidden]; with isNormed after the final norm.</summary>
+    public float[] Residual(int[] tokens, int layers, bool isNormed)
+    {
+        using var session = new DecoderSession(Device, _stream, new Decoder(Config, _weights, layers), tokens.Length, tokens.Length, tokens.Length);
+        session.Prefill(tokens, RopePositions.Compute(tokens.Length, Config.Rope.Axes, [], out _), null, tokens.Length);
+        return session.HiddenStates(tokens.Length, isNormed);
+    }
+
     public void Dispose()
     {
         Session?.Dispose();

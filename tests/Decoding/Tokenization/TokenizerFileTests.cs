@@ -63,6 +63,7 @@ internal sealed class TokenizerFileTests
     [TestCase("pre_tokenizer", """{"type": "Split", "pattern": {"String": " "}, "behavior": "Sideways"}""", "pre_tokenizer.behavior")]
     [TestCase("pre_tokenizer", "[]", "pre_tokenizer")]
     [TestCase("post_processor", """{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x"}}]}""", "post_processor.special_tokens")]
+    [TestCase("post_processor", """{"type": "BertProcessing", "cls": ["x", 9999], "sep": ["x", 1]}""", "post_processor")]
     [TestCase("decoder", """{"type": "Strip", "content": " ", "start": -1, "stop": 0}""", "decoder.start")]
     public void A_broken_field_is_a_typed_error_that_names_it(string field, string value, string where)
     {
@@ -103,6 +104,30 @@ internal sealed class TokenizerFileTests
             "pre_tokenizer", """{"type": "Split", "pattern": {"Regex": "(?:a+)+b"}, "behavior": "Isolated"}"""))!);
         Assert.Throws<UnsupportedException>(() => subject.Encode(new string('a', 200)));
     }
+
+    [Test]
+    public void A_normalizer_that_makes_gigabytes_of_a_line_is_a_typed_error()
+    {
+        string doubling = string.Join(',', Enumerable.Repeat("""{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}""", 60));
+        string huge = $$"""{"type": "Replace", "pattern": {"String": "a"}, "content": "{{new string('a', 100_000)}}"}""";
+        string regex = $$"""{"type": "Replace", "pattern": {"Regex": "a"}, "content": "{{new string('a', 100_000)}}"}""";
+        foreach (string normalizer in (string[])[$$"""{"type": "Sequence", "normalizers": [{{doubling}}]}""", huge, regex])
+        {
+            Tokenizer subject = TinyTokenizer.Load(JsonNode.Parse(With("normalizer", normalizer))!);
+            Assert.Throws<UnsupportedException>(() => subject.Encode(new string('a', 100_000)));
+        }
+    }
+
+    [Test]
+    public void A_decoder_or_a_chain_of_byte_levels_that_makes_much_of_little_is_refused()
+    {
+        string doubling = string.Join(',', Enumerable.Repeat("""{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}""", 60));
+        string bytes = string.Join(',', Enumerable.Repeat("""{"type": "ByteLevel"}""", 60));
+        Assert.Throws<UnsupportedException>(() => Load("decoder", $$"""{"type": "Sequence", "decoders": [{{doubling}}]}"""));
+        Assert.Throws<UnsupportedException>(() => Load("pre_tokenizer", $$"""{"type": "Sequence", "pretokenizers": [{{bytes}}]}"""));
+    }
+
+    private static Tokenizer Load(string field, string value) => TinyTokenizer.Load(JsonNode.Parse(With(field, value))!);
 
     [Test]
     public void A_GGUF_vocabulary_whose_lists_contradict_one_another_is_a_typed_error_that_names_the_key()
