@@ -48,8 +48,9 @@ public sealed partial class PortableModel : IDisposable
             DecoderWeights weights = Own(DecoderWeights.Load(description.Checkpoint, description.Decoder, uploader, cancellation));
             if (description.Images is { } images)
                 Images = Own(images.Load(device, uploader, cancellation));
+            Decoder = new Decoder(Config, weights);
             _session = Own(new DecoderSession(
-                device, stream, new Decoder(Config, weights), plan.ContextTokens, Math.Max(1, options.PrefillChunkTokens)));
+                device, stream, Decoder, plan.ContextTokens, Math.Max(1, options.PrefillChunkTokens)));
             _loop = new GenerationLoop(_session, stream, Images, Config.Rope.Axes, Config.EndTokens, Config.VocabularySize);
             _engine = new EngineThread($"portable {ModelId}");
         }
@@ -99,6 +100,8 @@ public sealed partial class PortableModel : IDisposable
     internal Device Device { get; }
 
     internal DecoderConfig Config { get; }
+
+    internal Decoder Decoder { get; }
 
     internal IImageEncoder? Images { get; }
 

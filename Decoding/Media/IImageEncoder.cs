@@ -20,8 +20,8 @@ public interface IImageEncoderDescription
     /// <summary>What it needs of a device.</summary>
     ModelRequirements Requirements { get; }
 
-    /// <summary>Bytes of workspace and feature cache that it will reserve on the device.</summary>
-    long MemoryBytes { get; }
+    /// <summary>Bytes of workspace and feature cache that it may take on a device with these capabilities.</summary>
+    long MemoryBytes(DeviceCapabilities capabilities);
 
     /// <summary>Loads it; the caller owns the encoder and disposes of it before the device.</summary>
     IImageEncoder Load(Device device, WeightUploader uploader, CancellationToken cancellation);

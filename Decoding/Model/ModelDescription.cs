@@ -61,7 +61,7 @@ internal sealed class ModelDescription : IDisposable
                 weights += device.WeightBytes(weight.Rows, weight.Columns, weight.Format);
         }
 
-        long vision = Images?.MemoryBytes ?? 0;
+        long vision = Images?.MemoryBytes(device.Capabilities) ?? 0;
         int chunk = Math.Max(1, options.PrefillChunkTokens);
         long workspace = DecoderWorkspace.Bytes(config, device.Capabilities.ActivationType, chunk, 1);
         KvCacheLayout page = DecoderSession.CacheLayout(device.Capabilities, config, 1) with { Pages = 1 };

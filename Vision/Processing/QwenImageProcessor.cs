@@ -38,9 +38,7 @@ internal sealed class QwenImageProcessor : IImageProcessor
         if (_patch > 256)
             throw new InvalidModelException(config.Source, "patch_size", $"expected at most 256, found {_patch}");
 
-        // The edges of `size` are numbers of pixels here; the older names win where both are given.
-        _minPixels = config.MinPixels ?? config.Size?.ShortestEdge ?? 56 * 56;
-        _maxPixels = config.MaxPixels ?? config.Size?.LongestEdge ?? 28 * 28 * 1280;
+        (_minPixels, _maxPixels) = PixelBounds(config);
         if (_minPixels > _maxPixels)
             throw new InvalidModelException(config.Source, "min_pixels", $"{_minPixels} is more than max_pixels, {_maxPixels}");
         _threads = threads;
@@ -48,6 +46,13 @@ internal sealed class QwenImageProcessor : IImageProcessor
 
     /// <inheritdoc/>
     public ImageProcessorConfig Config { get; }
+
+    /// <summary>Least and most pixels of an image after resizing.</summary>
+    public static (long Least, long Most) PixelBounds(ImageProcessorConfig config)
+    {
+        // The edges of `size` are numbers of pixels here; the older names win where both are given.
+        return (config.MinPixels ?? config.Size?.ShortestEdge ?? 56 * 56, config.MaxPixels ?? config.Size?.LongestEdge ?? 28 * 28 * 1280);
+    }
 
     /// <inheritdoc/>
     public (int Height, int Width, int Tokens) Plan(int height, int width)

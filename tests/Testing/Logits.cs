@@ -1,7 +1,9 @@
-namespace Portable.Tests.Models;
+using NUnit.Framework;
+
+namespace Portable.Testing;
 
 /// <summary>Compares logits with those of a reference.</summary>
-internal static class Logits
+public static class Logits
 {
     public static float MaxError(ReadOnlySpan<float> found, ReadOnlySpan<float> expected)
     {
