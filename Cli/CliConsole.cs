@@ -89,7 +89,7 @@ internal sealed class CliConsole(TextReader input, TextWriter output, TextWriter
     private IAnsiConsole Styled(TextWriter writer) => AnsiConsole.Create(new AnsiConsoleSettings
     {
         Out = new AnsiConsoleOutput(writer),
-        Ansi = HasStyles ? AnsiSupport.Detect : AnsiSupport.No,
+        Ansi = AnsiSupport.Detect,
         ColorSystem = HasStyles ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
     });
 }

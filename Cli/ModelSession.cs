@@ -37,7 +37,7 @@ internal sealed class ModelSession : IAsyncDisposable
             options.Numerics = settings.Numerics;
             options.Threads = settings.Threads;
             options.MemoryBudgetBytes = settings.Memory;
-        }).AddCpuBackend();
+        }).AddCpuBackend().AddVision();
         if (settings.Path.Length > 0)
             portable.AddModel(Key, options => Configure(options, settings)).AddChatClient(Key);
         return services.BuildServiceProvider();

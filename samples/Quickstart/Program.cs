@@ -3,7 +3,7 @@ using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 
 var services = new ServiceCollection();
-services.AddPortable().AddCpuBackend()
+services.AddPortable().AddCpuBackend().AddVision()
     .AddModel("assistant", model => model.Path = args[0])
     .AddChatClient("assistant");
 await using ServiceProvider provider = services.BuildServiceProvider();
