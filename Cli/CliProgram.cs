@@ -61,8 +61,9 @@ internal static class CliProgram
             // What was written before the failure goes out before the message.
             console.Output.Flush();
         }
-        catch (OutputClosedException)
+        catch (IOException)
         {
+            // The output is gone or full; the message on stderr is what is left to say.
         }
 
         (int code, string message) = error switch

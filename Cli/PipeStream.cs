@@ -11,7 +11,10 @@ internal sealed class OutputClosedException(IOException inner) : IOException("Th
 /// </summary>
 internal sealed class PipeStream : Stream
 {
-    private readonly Stream _inner = Open();
+    private readonly Stream _inner;
+    private readonly bool _isPipe;
+
+    public PipeStream() => _inner = Open(out _isPipe);
 
     public override bool CanRead => false;
 
@@ -33,7 +36,7 @@ internal sealed class PipeStream : Stream
         {
             _inner.Write(buffer);
         }
-        catch (IOException closed)
+        catch (IOException closed) when (_isPipe)
         {
             throw new OutputClosedException(closed);
         }
@@ -51,12 +54,14 @@ internal sealed class PipeStream : Stream
 
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    private static Stream Open()
+    private static Stream Open(out bool isPipe)
     {
+        isPipe = false;
         if (OperatingSystem.IsWindows())
             return Console.OpenStandardOutput();
         // A FileStream writes regular files at positions of its own, which would overwrite what others append.
         var pipe = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
-        return pipe.CanSeek ? Console.OpenStandardOutput() : pipe;
+        isPipe = !pipe.CanSeek;
+        return isPipe ? pipe : Console.OpenStandardOutput();
     }
 }

@@ -12,14 +12,14 @@ public class CommandTests
     {
         JsonElement report = Json(CliRun.InProcess("inspect", CliRun.RequiredModel(), "--json"));
         Assert.That(report.GetProperty("kind").GetString(), Is.EqualTo("gguf"));
-        Assert.That(report.GetProperty("architecture").GetString(), Is.EqualTo("llama"));
-        Assert.That(report.GetProperty("quantization").GetString(), Does.Contain("Q4_1"));
-        Assert.That(report.GetProperty("text").GetProperty("vocabularySize").GetInt32(), Is.EqualTo(49152));
+        Assert.That(report.GetProperty("architecture").GetString(), Is.Not.Empty);
+        Assert.That(report.GetProperty("quantization").GetString(), Is.EqualTo(string.Join(", ", report.GetProperty("types").EnumerateArray().Select(static t => t.GetProperty("type").GetString()).Where(static t => t!.StartsWith('Q')))));
+        Assert.That(report.GetProperty("text").GetProperty("vocabularySize").GetInt32(), Is.GreaterThan(256));
         Assert.That(report.GetProperty("text").GetProperty("hasChatTemplate").GetBoolean(), Is.True);
         Assert.That(report.GetProperty("run").GetProperty("isSupported").GetBoolean(), Is.True);
         JsonElement memory = report.GetProperty("run").GetProperty("memory");
         Assert.That(memory.GetProperty("fits").GetBoolean(), Is.True);
-        Assert.That(memory.GetProperty("weightBytes").GetInt64(), Is.InRange(80L << 20, 600L << 20));
+        Assert.That(memory.GetProperty("weightBytes").GetInt64(), Is.GreaterThan(report.GetProperty("bytes").GetInt64() / 2));
         Assert.That(report.TryGetProperty("tensors", out JsonElement tensors) && tensors.ValueKind == JsonValueKind.Array, Is.False);
     }
 
@@ -27,7 +27,7 @@ public class CommandTests
     public void Inspect_in_a_pipe_is_plain_text_with_every_tensor_when_asked()
     {
         CliResult result = CliRun.Child("inspect", CliRun.RequiredModel(), "--tensors", "--numerics", "reference").Succeeded();
-        Assert.That(result.Output, Does.Contain("token_embd.weight").And.Contain("[49152, 576]").And.Contain("reference (float32)"));
+        Assert.That(result.Output, Does.Contain("token_embd.weight").And.Contain("blk.0.attn_q.weight").And.Contain("reference (float32)"));
         Assert.That(result.Output.Any(static c => c is '\u001b' or '│' or '╭'), Is.False);
         Assert.That(result.Error, Is.Empty);
     }
@@ -68,13 +68,23 @@ public class CommandTests
     [Test]
     public void Tokenize_reads_a_folder_that_holds_only_a_tokenizer_and_its_ids_decode_to_the_text()
     {
-        string folder = Directory.EnumerateDirectories(CliRun.Required("tokenizers", "real")).Order(StringComparer.Ordinal).First(static f => f.EndsWith("gpt-2", StringComparison.Ordinal));
-        const string text = "Ein Satz, 中文 and 🙂.";
-        JsonElement report = Json(CliRun.Child("tokenize", "--model", folder, "--json", text));
-        string ids = string.Join(' ', report.GetProperty("tokens").EnumerateArray().Select(static t => t.GetProperty("id").GetInt32()));
-        Assert.That(report.GetProperty("text").GetString(), Is.EqualTo(text));
-        Assert.That(CliRun.Child("tokenize", "--model", folder, "--ids", ids).Succeeded().Output.TrimEnd('\n', '\r'), Is.EqualTo(text));
-        CliRun.InProcess("tokenize", "--model", folder, "--ids", "99999999").FailedWith(1, "99999999");
+        string source = Directory.EnumerateDirectories(CliRun.Required("tokenizers", "real")).Order(StringComparer.Ordinal).First(
+            static f => File.Exists(Path.Combine(f, "tokenizer.json.gz")) && f.Contains("qwen", StringComparison.Ordinal));
+        string folder = Directory.CreateTempSubdirectory("portable-cli-").FullName;
+        try
+        {
+            File.WriteAllBytes(Path.Combine(folder, "tokenizer.json"), Fixtures.Bytes(Path.Combine(source, "tokenizer.json")));
+            const string text = "Ein Satz, 中文 and 🙂.";
+            JsonElement report = Json(CliRun.Child("tokenize", "--model", folder, "--json", text));
+            string ids = string.Join(' ', report.GetProperty("tokens").EnumerateArray().Select(static t => t.GetProperty("id").GetInt32()));
+            Assert.That(report.GetProperty("text").GetString(), Is.EqualTo(text));
+            Assert.That(CliRun.Child("tokenize", "--model", folder, "--ids", ids).Succeeded().Output.TrimEnd('\n', '\r'), Is.EqualTo(text));
+            CliRun.InProcess("tokenize", "--model", folder, "--ids", "99999999").FailedWith(1, "99999999");
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Test]

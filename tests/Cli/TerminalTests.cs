@@ -45,7 +45,7 @@ public class TerminalTests
         (CliConsole console, StringWriter output) = Console(isTerminal: false, hasStyles: false);
         using (console)
             new Report("Tensor", "Size").Add("evil\nname\u001b[31m[red]", "1").Add("b", "22").Write(console);
-        Assert.That(output.ToString(), Is.EqualTo("Tensor                  Size\nevil name\uFFFD[31m[red]  1\nb                       22\n"));
+        Assert.That(output.ToString(), Is.EqualTo("Tensor               Size\nevil name\uFFFD[31m[red]  1\nb                    22\n"));
     }
 
     [Test]
