@@ -6,12 +6,17 @@ using Portable.Decoding.Tokenization;
 
 namespace Portable.Decoding;
 
-/// <summary>Reads what a checkpoint says about text: its tokenizer and its chat template.</summary>
-internal static class ModelFiles
+/// <summary>
+/// Reads what a checkpoint says about text, without its weights: its tokenizer and its chat template. Thread-safe.
+/// </summary>
+public static class ModelFiles
 {
     /// <summary>The tokenizer of a checkpoint.</summary>
+    /// <exception cref="InvalidModelException">It is missing or broken.</exception>
+    /// <exception cref="UnsupportedException">It has a component that is not known.</exception>
     public static Tokenizer ReadTokenizer(Checkpoint checkpoint)
     {
+        ArgumentNullException.ThrowIfNull(checkpoint);
         if (checkpoint.Kind == CheckpointKind.Gguf)
             return Tokenizer.FromGguf(GgufVocabularyReader.Read(checkpoint), checkpoint.Path);
         if (checkpoint.TryReadFile("tokenizer.json", out byte[]? bytes))
@@ -20,8 +25,11 @@ internal static class ModelFiles
     }
 
     /// <summary>The chat template of a checkpoint; null when it has none.</summary>
+    /// <exception cref="InvalidModelException">A file that should hold it is broken.</exception>
+    /// <exception cref="TemplateException">It is no template.</exception>
     public static ChatTemplate? ReadTemplate(Checkpoint checkpoint)
     {
+        ArgumentNullException.ThrowIfNull(checkpoint);
         if (checkpoint.Kind == CheckpointKind.Gguf)
         {
             const string key = "tokenizer.chat_template";
@@ -40,7 +48,7 @@ internal static class ModelFiles
     }
 
     /// <summary>The special tokens that templates may name, as variables.</summary>
-    public static IReadOnlyList<(string Name, string Token)> ReadSpecialTokens(Checkpoint checkpoint, Tokenizer tokenizer)
+    internal static IReadOnlyList<(string Name, string Token)> ReadSpecialTokens(Checkpoint checkpoint, Tokenizer tokenizer)
     {
         var tokens = new List<(string, string)>();
         if (checkpoint.Kind == CheckpointKind.Gguf)

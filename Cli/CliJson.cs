@@ -1,0 +1,105 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using System.Text.Unicode;
+
+namespace Portable.Cli;
+
+/// <summary>An answer: what `ask --json` writes, and `chat --json` once a turn on a line of its own.</summary>
+internal sealed record AnswerReport(
+    string Model, string Architecture, string Device, string Numerics, string Text, string? Reasoning, string FinishReason, UsageReport Usage, TimingReport Timing)
+{
+    [JsonIgnore]
+    public bool IsCancelled => FinishReason == "cancelled";
+}
+
+internal sealed record UsageReport(long PromptTokens, long CachedTokens, long OutputTokens, long ReasoningTokens);
+
+/// <summary>Seconds, and tokens per second: of the prompt tokens that were not cached, and of the output after its first token.</summary>
+internal sealed record TimingReport(
+    double LoadSeconds, double PrefillSeconds, double DecodeSeconds, double TotalSeconds, double? PromptTokensPerSecond, double? OutputTokensPerSecond);
+
+internal sealed record InspectReport(
+    string Path,
+    string Kind,
+    string? Architecture,
+    string? Name,
+    string? Quantization,
+    long Parameters,
+    int TensorCount,
+    long Bytes,
+    IReadOnlyList<TypeReport> Types,
+    IReadOnlyList<string> Files,
+    TextReport Text,
+    RunReport Run,
+    IReadOnlyList<TensorReport>? Tensors);
+
+internal sealed record TypeReport(string Type, int Tensors, long Bytes);
+
+internal sealed record TensorReport(string Name, string Type, IReadOnlyList<long> Shape, long Bytes, string File);
+
+/// <summary>What is known of the model's text side; a problem says why something is missing.</summary>
+internal sealed record TextReport(int? VocabularySize, int? AddedTokens, string? TokenizerProblem, bool HasChatTemplate, string? ChatTemplateProblem);
+
+/// <summary>Whether the model can run here, and what it would take.</summary>
+internal sealed record RunReport(bool IsSupported, string? Problem, string Numerics, MemoryReport? Memory);
+
+internal sealed record MemoryReport(
+    long WeightBytes, long KvBytesPerToken, long KvBytes, long VisionBytes, long WorkspaceBytes, long TotalBytes, long BudgetBytes, int ContextTokens, bool Fits);
+
+internal sealed record TokensReport(string Text, IReadOnlyList<TokenReport> Tokens);
+
+internal sealed record TokenReport(int Id, string? Token, string Text, bool IsSpecial);
+
+internal sealed record DoctorReport(
+    string Version, string Machine, string OperatingSystem, string Runtime, int Cores, long MemoryBytes, long AvailableMemoryBytes,
+    IReadOnlyList<BackendReport> Backends);
+
+internal sealed record BackendReport(string Id, bool IsUsable, string Reason, IReadOnlyList<DeviceReport> Devices);
+
+internal sealed record DeviceReport(string Id, string Name, long MemoryBytes, IReadOnlyDictionary<string, string> Details);
+
+internal sealed record BenchReport(
+    string Model, string Architecture, string Device, string Numerics, int Threads, int PromptTokens, int GeneratedTokens, int Repeats, long Seed,
+    string WarmUp, double LoadSeconds, SpeedReport PrefillTokensPerSecond, SpeedReport DecodeTokensPerSecond, long PeakMemoryBytes,
+    long WeightBytes, double WeightGigabytesPerSecond);
+
+internal sealed record SpeedReport(double Min, double Median, double Max);
+
+/// <summary>The JSON of all commands, source-generated. Names are stable; further ones may be added.</summary>
+[JsonSerializable(typeof(AnswerReport))]
+[JsonSerializable(typeof(InspectReport))]
+[JsonSerializable(typeof(TokensReport))]
+[JsonSerializable(typeof(DoctorReport))]
+[JsonSerializable(typeof(BenchReport))]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+internal sealed partial class CliJson : JsonSerializerContext
+{
+    /// <summary>On one line.</summary>
+    public static CliJson Line { get; } = new(Layout(isIndented: false));
+
+    /// <summary>For a whole report.</summary>
+    public static CliJson Indented { get; } = new(Layout(isIndented: true));
+
+    public static void Write<T>(CliConsole console, T report, JsonTypeInfo<T> type)
+    {
+        console.Output.WriteLine(JsonSerializer.Serialize(report, type));
+        console.Output.Flush();
+    }
+
+    public static string Name(NumericMode mode) => mode == NumericMode.Reference ? "reference" : "fast";
+
+    public static double Round(double value) => Math.Round(value, 4);
+
+    /// <summary>Tokens per second; null where there is nothing to divide.</summary>
+    public static double? Rate(long tokens, TimeSpan? time) =>
+        tokens > 0 && time is { TotalSeconds: > 0 } spent ? Math.Round(tokens / spent.TotalSeconds, 2) : null;
+
+    private static JsonSerializerOptions Layout(bool isIndented) => new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        WriteIndented = isIndented,
+        Encoder = JavaScriptEncoder.Create(UnicodeRanges.All),
+    };
+}

@@ -1,0 +1,145 @@
+using System.CommandLine;
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Portable.Checkpoints;
+using Portable.Decoding;
+using Portable.Decoding.Tokenization;
+
+namespace Portable.Cli.Commands;
+
+/// <summary>Describes a model's files without loading it; a sound file of an unknown architecture is described too.</summary>
+internal static class InspectCommand
+{
+    public static Command Create(CliConsole console)
+    {
+        var command = new Command("inspect", "Describe a model: a folder, a GGUF file or one of its parts, a .safetensors file.");
+        var path = new Argument<string>("model") { Description = "The folder or file." };
+        var tensors = new Option<bool>("--tensors") { Description = "List every tensor." };
+        command.Add(path);
+        command.Add(tensors);
+        CommandOptions options = new CommandOptions().AddModel(command, named: false).AddJson(command);
+        command.SetAction(parsed =>
+        {
+            string model = parsed.GetValue(path)!;
+            if (model.Length == 0)
+                throw new UsageException("The model's path is empty.");
+            InspectReport report = Describe(options.Settings(parsed, model), parsed.GetValue(tensors), out PortableException? broken);
+            if (options.IsJson(parsed))
+                CliJson.Write(console, report, CliJson.Indented.InspectReport);
+            else
+                Write(console, report);
+            return broken is null ? ExitCode.Done : throw broken;
+        });
+        return command;
+    }
+
+    /// <param name="settings">The model, and how it would be run.</param>
+    /// <param name="listsTensors">Whether the report holds each tensor.</param>
+    /// <param name="broken">
+    /// What makes a model folder unusable although its weights are sound: another file that is broken, or tensors that
+    /// the config asks for and nobody has. Files without a config may well be a part or a fragment.
+    /// </param>
+    private static InspectReport Describe(ModelSettings settings, bool listsTensors, out PortableException? broken)
+    {
+        broken = null;
+        using Checkpoint checkpoint = Checkpoint.Open(settings.Path);
+        CheckpointSummary summary = checkpoint.Summarize();
+
+        Tokenizer? tokenizer = Try(() => ModelFiles.ReadTokenizer(checkpoint), out PortableException? tokenizerError);
+        bool hasTokenizer = checkpoint.Kind == CheckpointKind.HuggingFace && checkpoint.TryReadFile("tokenizer.json", out _);
+        if (hasTokenizer && tokenizerError is InvalidModelException)
+            broken = tokenizerError;
+        bool hasTemplate = Try(() => ModelFiles.ReadTemplate(checkpoint), out PortableException? templateError) is not null;
+        if (checkpoint.Kind == CheckpointKind.HuggingFace && templateError is InvalidModelException)
+            broken ??= templateError;
+
+        MemoryPlan? plan;
+        PortableException? planError;
+        using (ServiceProvider services = ModelSession.Compose(settings))
+        {
+            // A device may be named that does not exist: a mistake of the caller's, not a property of the model.
+            BackendSelector selector = services.GetRequiredService<BackendSelector>();
+            selector.Select(settings.Backend, new DeviceOptions { Numerics = settings.Numerics, Threads = settings.Threads, MemoryBudgetBytes = settings.Memory });
+            plan = Try(
+                () => PortableModel.PlanMemory(
+                    ModelSession.Options(settings), selector,
+                    services.GetRequiredService<Microsoft.Extensions.Options.IOptions<PortableOptions>>().Value, services.GetServices<IImageEncoderFactory>()),
+                out planError);
+        }
+
+        if (checkpoint.Config is not null && planError is InvalidModelException)
+            broken ??= planError;
+        return new InspectReport(
+            settings.Path,
+            summary.Kind switch { CheckpointKind.Gguf => "gguf", CheckpointKind.HuggingFace => "folder", _ => "safetensors" },
+            summary.Architecture,
+            summary.Name,
+            summary.Quantization,
+            summary.Parameters,
+            summary.TensorCount,
+            summary.Bytes,
+            [.. summary.Types.Select(static t => new TypeReport(t.Type, t.TensorCount, t.Bytes))],
+            summary.Files,
+            new TextReport(tokenizer?.VocabularySize, tokenizer?.AddedTokens.Count, tokenizerError?.Message, hasTemplate, templateError?.Message),
+            new RunReport(
+                plan is not null,
+                planError?.Message,
+                CliJson.Name(settings.Numerics),
+                plan is null ? null : new MemoryReport(
+                    plan.WeightBytes, plan.KvBytesPerToken, plan.KvBytes, plan.VisionBytes, plan.WorkspaceBytes, plan.TotalBytes, plan.BudgetBytes, plan.ContextTokens, plan.Fits)),
+            listsTensors ? [.. checkpoint.Tensors.Select(static t => new TensorReport(t.Name, t.Type, t.Shape, t.Bytes, t.File))] : null);
+    }
+
+    private static T? Try<T>(Func<T?> read, out PortableException? error) where T : class
+    {
+        error = null;
+        try
+        {
+            return read();
+        }
+        catch (PortableException found)
+        {
+            error = found;
+            return null;
+        }
+    }
+
+    private static void Write(CliConsole console, InspectReport report)
+    {
+        var facts = new Report("", "")
+            .Add("Model", report.Path)
+            .Add("Format", report.Kind switch { "gguf" => "GGUF", "folder" => "folder with safetensors", _ => "safetensors" })
+            .Add("Architecture", report.Architecture ?? "not stated");
+        if (report.Name is { Length: > 0 } name)
+            facts.Add("Name", name);
+        facts.Add("Quantisation", report.Quantization ?? "none")
+            .Add("Parameters", report.Parameters.ToString("N0", CultureInfo.InvariantCulture))
+            .Add("Tensors", $"{report.TensorCount} in {report.Files.Count} {(report.Files.Count == 1 ? "file" : "files")}, {Sizes.Text(report.Bytes)}")
+            .Add("Tokens", report.Text.VocabularySize is { } size ? $"{size} in the vocabulary, {report.Text.AddedTokens} added" : $"unknown: {report.Text.TokenizerProblem}")
+            .Add("Chat template", report.Text.HasChatTemplate ? "yes" : report.Text.ChatTemplateProblem is { } problem ? $"not usable: {problem}" : "no")
+            .Add("Numerics", report.Run.Numerics == "fast" ? "fast (what the device likes best: int8 activations on a CPU)" : "reference (float32)");
+        if (report.Run.Memory is { } memory)
+        {
+            facts.Add("Runs here", memory.Fits ? "yes" : "no: it does not fit the memory budget")
+                .Add("Memory", $"{Sizes.Text(memory.TotalBytes)} of {Sizes.Text(memory.BudgetBytes)}: weights {Sizes.Text(memory.WeightBytes)}, KV cache {Sizes.Text(memory.KvBytes)} for {memory.ContextTokens} tokens, vision {Sizes.Text(memory.VisionBytes)}, workspace {Sizes.Text(memory.WorkspaceBytes)}");
+        }
+        else
+        {
+            facts.Add("Runs here", $"no: {report.Run.Problem}");
+        }
+
+        facts.Write(console);
+        console.Output.WriteLine();
+        var types = new Report("Type", "Tensors", "Size");
+        foreach (TypeReport type in report.Types)
+            types.Add(type.Type, type.Tensors.ToString(CultureInfo.InvariantCulture), Sizes.Text(type.Bytes));
+        types.Write(console);
+        if (report.Tensors is null)
+            return;
+        console.Output.WriteLine();
+        var tensors = new Report("Tensor", "Type", "Shape", "Size");
+        foreach (TensorReport tensor in report.Tensors)
+            tensors.Add(tensor.Name, tensor.Type, $"[{string.Join(", ", tensor.Shape)}]", Sizes.Text(tensor.Bytes));
+        tensors.Write(console);
+    }
+}

@@ -1,0 +1,74 @@
+namespace Portable.Cli.Tests;
+
+/// <summary>A wrong command line: one line and exit code 2, before anything is loaded.</summary>
+public class UsageTests
+{
+    private static IEnumerable<TestCaseData> WrongCommandLines() =>
+    [
+        Case("no command"),
+        Case("an unknown command", "dance"),
+        Case("ask without a question", "ask"),
+        Case("ask without a model", "ask", "hello"),
+        Case("ask with an empty question", "ask", "--model", "m", ""),
+        Case("threads that are no number", "ask", "--model", "m", "--threads", "many", "hello"),
+        Case("negative threads", "ask", "--model", "m", "--threads", "-1", "hello"),
+        Case("no token allowed", "ask", "--model", "m", "--max-tokens", "0", "hello"),
+        Case("a negative temperature", "ask", "--model", "m", "--temperature", "-1", "hello"),
+        Case("a temperature that is no number", "ask", "--model", "m", "--temperature", "NaN", "hello"),
+        Case("unknown numerics", "ask", "--model", "m", "--numerics", "quick", "hello"),
+        Case("a memory size that is none", "ask", "--model", "m", "--memory", "lots", "hello"),
+        Case("a memory size beyond all bounds", "ask", "--model", "m", "--memory", "99999999999G", "hello"),
+        Case("an unknown option", "chat", "--unknown"),
+        Case("inspect without a model", "inspect"),
+        Case("inspect with an empty path", "inspect", ""),
+        Case("ids that are no numbers", "tokenize", "--model", "m", "--ids", "one"),
+        Case("a bench without a prompt", "bench", "--model", "m", "--prompt", "0"),
+    ];
+
+    private static TestCaseData Case(string name, params string[] args) => new TestCaseData([args]).SetName($"exit code 2: {name}");
+
+    [TestCaseSource(nameof(WrongCommandLines))]
+    public void A_wrong_command_line_is_refused_with_exit_code_2(string[] args) => CliRun.InProcess(args).FailedWith(2, "portable --help");
+
+    [Test]
+    public void Without_a_model_the_line_says_what_to_do() =>
+        CliRun.Child("ask", "What is this?").FailedWith(2, "--model", "PORTABLE_MODEL");
+
+    [Test]
+    public void The_help_names_every_command_and_the_exit_codes()
+    {
+        CliResult help = CliRun.Child("--help").Succeeded();
+        foreach (string word in (string[])["ask", "chat", "inspect", "tokenize", "doctor", "bench", "130 interrupted", "2 wrong usage"])
+            Assert.That(help.Output, Does.Contain(word));
+        Assert.That(help.Error, Is.Empty);
+    }
+
+    [TestCase("ask")]
+    [TestCase("chat")]
+    [TestCase("bench")]
+    [TestCase("inspect")]
+    public void Every_command_explains_itself(string command)
+    {
+        CliResult help = CliRun.InProcess(command, "--help").Succeeded();
+        foreach (string option in (string[])["--backend", "--threads", "--numerics", "--context", "--memory", "--json"])
+            Assert.That(help.Output, Does.Contain(option));
+    }
+
+    [TestCase("800M", 800L << 20)]
+    [TestCase("4GiB", 4L << 30)]
+    [TestCase("1.5gb", 3L << 29)]
+    [TestCase("4096", 4096L)]
+    public void Sizes_are_read_in_powers_of_1024(string text, long bytes)
+    {
+        Assert.That(Sizes.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out long found), Is.True);
+        Assert.That(found, Is.EqualTo(bytes));
+    }
+
+    [TestCase("")]
+    [TestCase("G")]
+    [TestCase("-1")]
+    [TestCase("0")]
+    [TestCase("1e9")]
+    public void What_is_no_size_is_refused(string text) =>
+        Assert.That(Sizes.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out _), Is.False);
+}
