@@ -47,15 +47,19 @@ internal sealed class CpuDevice : Device
             }
         }
 
-        long bytes = parts.Sum(p => WeightBytes(p.Rows, p.Columns, p.Format) + (p.GroupIndex.Length * sizeof(int)));
+        long bytes = parts.Sum(BytesOf);
         Action release = Reserve(bytes, MemoryKind.Weights);
         var matrices = new List<CpuMatrix>(parts.Count);
         try
         {
-            lock (PoolTurn)
+            // Packed neighbours along the outputs become one matrix: they share one rounding of the activations.
+            for (int i = 0; i < parts.Count;)
             {
-                foreach (WeightMatrix part in parts)
-                    matrices.Add(new CanonicalMatrix(part));
+                int end = i;
+                while (end < parts.Count && IsPacked(parts[end]) && (end == i || stacking == WeightStacking.Outputs))
+                    end++;
+                matrices.Add(end == i ? new CanonicalMatrix(parts[i]) : Pack(parts, i, end));
+                i = Math.Max(end, i + 1);
             }
 
             return new CpuWeight(this, [.. matrices], stacking, bytes, release);
@@ -73,7 +77,9 @@ internal sealed class CpuDevice : Device
 
     /// <inheritdoc/>
     public override long WeightBytes(int rows, int columns, WeightFormat format) =>
-        Saturate(static a => CanonicalMatrix.BytesOf(a.rows, a.columns, a.format), (rows, columns, format));
+        IsPacked(format, columns)
+            ? Saturate(static a => PackedMatrix.PackedBytes(a.rows, a.columns, a.format), (rows, columns, format))
+            : Saturate(static a => CanonicalMatrix.BytesOf(a.rows, a.columns, a.format), (rows, columns, format));
 
     /// <inheritdoc/>
     public override KvCache CreateKvCache(KvCacheLayout layout)
@@ -107,6 +113,38 @@ internal sealed class CpuDevice : Device
             return;
         _disposed = true;
         Pool.Dispose();
+    }
+
+    // Unsigned 8-bit codes with an offset stay canonical: packed, their offset moves by 128 scales, and rounded to
+    // binary16 there it would be off by up to a sixteenth of a quantisation step.
+    private bool IsPacked(WeightFormat format, int columns) =>
+        Numerics == NumericMode.Fast && PackedMatrix.CanPack(format, columns)
+        && (format.Encoding != WeightEncoding.UInt8 || format.Offset == GroupOffset.None);
+
+    private bool IsPacked(WeightMatrix matrix) => IsPacked(matrix.Format, matrix.Columns) && PackedMatrix.CanPack(matrix);
+
+    private long BytesOf(WeightMatrix matrix) => IsPacked(matrix)
+        ? WeightBytes(matrix.Rows, matrix.Columns, matrix.Format)
+        : CanonicalMatrix.BytesOf(matrix.Rows, matrix.Columns, matrix.Format) + (matrix.GroupIndex.Length * sizeof(int));
+
+    private PackedWeights Pack(IReadOnlyList<WeightMatrix> parts, int first, int end)
+    {
+        var packed = new List<PackedMatrix>(end - first);
+        try
+        {
+            lock (PoolTurn)
+            {
+                for (int i = first; i < end; i++)
+                    packed.Add(PackedMatrix.Pack(parts[i], Pool));
+            }
+
+            return new([.. packed]);
+        }
+        catch
+        {
+            packed.ForEach(p => p.Dispose());
+            throw;
+        }
     }
 
     // A size beyond 2^63 comes from numbers that no file or caller meant: no budget holds it.

@@ -5,9 +5,6 @@ namespace Portable.Vision;
 /// <summary>How images are looked at. What is left null comes from the model's own files.</summary>
 public sealed class VisionOptions
 {
-    /// <summary>The configuration section.</summary>
-    public const string SectionName = "Portable:Vision";
-
     /// <summary>
     /// Bytes of image features that each model keeps on its device, so that a further question about an image does not
     /// run the tower again; the least recently used go first. Features of the prompt being worked on are kept beyond
@@ -36,10 +33,10 @@ public sealed class VisionOptions
 
     /// <summary>What is wrong with the options, as one sentence; null when nothing is.</summary>
     internal string? Problem() =>
-        FeatureCacheBytes < 0 ? $"Portable:Vision:FeatureCacheBytes must not be negative, found {FeatureCacheBytes}."
-        : PlannedPixels < 1 ? $"Portable:Vision:PlannedPixels must be positive, found {PlannedPixels}."
-        : MinPixels < 1 || MaxPixels < 1 ? "Portable:Vision:MinPixels and MaxPixels must be positive."
-        : MinPixels > MaxPixels ? $"Portable:Vision:MinPixels, {MinPixels}, is more than MaxPixels, {MaxPixels}."
-        : Limits is null ? "Portable:Vision:Limits is null."
+        FeatureCacheBytes < 0 ? $"VisionOptions.FeatureCacheBytes must not be negative, found {FeatureCacheBytes}."
+        : PlannedPixels < 1 ? $"VisionOptions.PlannedPixels must be positive, found {PlannedPixels}."
+        : MinPixels < 1 || MaxPixels < 1 ? "VisionOptions.MinPixels and MaxPixels must be positive."
+        : MinPixels > MaxPixels ? $"VisionOptions.MinPixels, {MinPixels}, is more than MaxPixels, {MaxPixels}."
+        : Limits is null ? "VisionOptions.Limits is null."
         : null;
 }

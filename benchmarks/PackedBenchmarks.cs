@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Portable.Backends.Cpu;
-using Portable.Backends.Cpu.Packed;
 
 namespace Portable.Benchmarks;
 
@@ -20,7 +19,7 @@ internal static unsafe class PackedBenchmarks
         ("s8 g16", new(WeightEncoding.Int8, 16)),
     ];
 
-    public static void Decode(int threads)
+    public static void Decode(int threads, string filter)
     {
         // Copies enough that every matrix comes from memory, not from the last-level cache.
         const long Streamed = 128 << 20;
@@ -32,7 +31,7 @@ internal static unsafe class PackedBenchmarks
         {
             foreach ((string name, WeightFormat format) in Formats)
             {
-                if (rows > 9000 && format.Bits == 4)
+                if ((rows > 9000 && format.Bits == 4) || !$"{rows}x{columns} {name}".Contains(filter, StringComparison.Ordinal))
                     continue;
                 using WeightMatrix matrix = Random(rows, columns, format);
                 long bytes = PackedMatrix.PackedBytes(rows, columns, format);
@@ -89,6 +88,18 @@ internal static unsafe class PackedBenchmarks
                     Console.WriteLine();
                 }
             }
+        }
+    }
+
+    public static void Pack(int threads)
+    {
+        using var pool = new WorkerPool(threads);
+        Console.WriteLine($"{threads} threads; million weights a second");
+        foreach ((string name, WeightFormat format) in Formats)
+        {
+            using WeightMatrix matrix = Random(4096, 1536, format);
+            double seconds = Measure.Best(0.3, () => PackedMatrix.Pack(matrix, pool).Dispose());
+            Console.WriteLine($"{name,-16}{4096 * 1536 / seconds / 1e6,8:f0}");
         }
     }
 

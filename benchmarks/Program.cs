@@ -5,10 +5,13 @@ int threads = args.Length > 1 && int.TryParse(args[1], out int given) ? given : 
 switch (mode)
 {
     case "decode":
-        PackedBenchmarks.Decode(threads);
+        PackedBenchmarks.Decode(threads, args.ElementAtOrDefault(2) ?? "");
         return 0;
     case "prefill":
         PackedBenchmarks.Prefill(threads);
+        return 0;
+    case "pack":
+        PackedBenchmarks.Pack(threads);
         return 0;
     case "tile":
         PackedBenchmarks.Tile();
@@ -18,9 +21,11 @@ switch (mode)
         return 0;
     default:
         Console.WriteLine("""
-            Portable.Benchmarks MODE [THREADS]
-              decode    one row times packed matrices streamed from memory: GB/s beside a plain read in the same run
+            Portable.Benchmarks MODE [THREADS [FILTER]]
+              decode    one row times packed matrices streamed from memory: GB/s beside a plain read in the same run;
+                        FILTER picks lines by a part of their shape and format, such as "1536x576 u4 g32 a"
               prefill   many rows times packed matrices: GOPS (2 per multiply-add), quantisation of activations included
+              pack      packing canonical matrices, as loading does
               tile      the inner kernels on data in the first-level cache, one core: GOPS and GB/s
               pool      what a section of the worker pool costs
             """);

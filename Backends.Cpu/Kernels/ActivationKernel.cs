@@ -10,11 +10,11 @@ internal static unsafe class ActivationKernel
     public static void Run(float* input, float* up, float* output, int length, ActivationKind kind, float parameter)
     {
         if (Vector512.IsHardwareAccelerated)
-            Run<Simd512, Vector512<float>>(input, up, output, length, kind, parameter);
+            Run<FloatSimd512, Vector512<float>>(input, up, output, length, kind, parameter);
         else if (Vector256.IsHardwareAccelerated)
-            Run<Simd256, Vector256<float>>(input, up, output, length, kind, parameter);
+            Run<FloatSimd256, Vector256<float>>(input, up, output, length, kind, parameter);
         else if (Vector128.IsHardwareAccelerated)
-            Run<Simd128, Vector128<float>>(input, up, output, length, kind, parameter);
+            Run<FloatSimd128, Vector128<float>>(input, up, output, length, kind, parameter);
         else if (up is null)
             ScalarActivation.Run(input, output, length, kind, parameter);
         else
@@ -23,7 +23,7 @@ internal static unsafe class ActivationKernel
 
     /// <summary>One width of the ladder.</summary>
     internal static void Run<TSimd, TVector>(float* input, float* up, float* output, int length, ActivationKind kind, float parameter)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         switch (kind)
@@ -56,7 +56,7 @@ internal static unsafe class ActivationKernel
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Map<TSimd, TVector, TActivation>(float* input, float* up, float* output, int length, float parameter)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
         where TActivation : IActivation
     {
@@ -70,7 +70,7 @@ internal static unsafe class ActivationKernel
 
         for (; i < length; i++)
         {
-            float value = TActivation.Apply<SimdScalar, float>(input[i], parameter);
+            float value = TActivation.Apply<FloatSimdScalar, float>(input[i], parameter);
             output[i] = up is null ? value : value * up[i];
         }
     }

@@ -6,7 +6,7 @@ namespace Portable.Backends.Cpu;
 internal interface IActivation
 {
     /// <summary>act(x); the parameter is the cap of <see cref="ActivationKind.SoftCap"/>.</summary>
-    static abstract TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : ISimd<TVector> where TVector : unmanaged;
+    static abstract TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged;
 }
 
 /// <inheritdoc cref="ActivationKind.Silu"/>
@@ -14,7 +14,7 @@ internal readonly struct Silu : IActivation
 {
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
         TSimd.Multiply(x, SimdMath.Sigmoid<TSimd, TVector>(x));
 }
 
@@ -23,7 +23,7 @@ internal readonly struct Gelu : IActivation
 {
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : ISimd<TVector> where TVector : unmanaged
+    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged
     {
         TVector erf = SimdMath.Erf<TSimd, TVector>(TSimd.Multiply(x, TSimd.Broadcast(0.70710678f)));
         return TSimd.Multiply(TSimd.Multiply(TSimd.Broadcast(0.5f), x), TSimd.Add(TSimd.Broadcast(1f), erf));
@@ -35,7 +35,7 @@ internal readonly struct GeluTanh : IActivation
 {
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : ISimd<TVector> where TVector : unmanaged
+    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged
     {
         TVector cube = TSimd.Multiply(TSimd.Multiply(x, x), x);
         TVector inner = TSimd.Multiply(TSimd.Broadcast(0.79788456f), TSimd.MultiplyAdd(cube, TSimd.Broadcast(0.044715f), x));
@@ -49,7 +49,7 @@ internal readonly struct QuickGelu : IActivation
 {
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
         TSimd.Multiply(x, SimdMath.Sigmoid<TSimd, TVector>(TSimd.Multiply(x, TSimd.Broadcast(1.702f))));
 }
 
@@ -58,7 +58,7 @@ internal readonly struct Sigmoid : IActivation
 {
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
         SimdMath.Sigmoid<TSimd, TVector>(x);
 }
 
@@ -67,7 +67,7 @@ internal readonly struct Relu : IActivation
 {
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
         TSimd.Max(TSimd.Broadcast(0), x);
 }
 
@@ -76,6 +76,6 @@ internal readonly struct SoftCap : IActivation
 {
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
         TSimd.Multiply(parameter, SimdMath.Tanh<TSimd, TVector>(TSimd.Divide(x, parameter)));
 }

@@ -10,11 +10,11 @@ internal static unsafe class AddKernel
     public static void Run(float* a, float* b, float* output, int length, float scale)
     {
         if (Vector512.IsHardwareAccelerated)
-            Run<Simd512, Vector512<float>>(a, b, output, length, scale);
+            Run<FloatSimd512, Vector512<float>>(a, b, output, length, scale);
         else if (Vector256.IsHardwareAccelerated)
-            Run<Simd256, Vector256<float>>(a, b, output, length, scale);
+            Run<FloatSimd256, Vector256<float>>(a, b, output, length, scale);
         else if (Vector128.IsHardwareAccelerated)
-            Run<Simd128, Vector128<float>>(a, b, output, length, scale);
+            Run<FloatSimd128, Vector128<float>>(a, b, output, length, scale);
         else
             ScalarAdd.Run(a, b, output, length, scale);
     }
@@ -22,7 +22,7 @@ internal static unsafe class AddKernel
     /// <summary>One width of the ladder; product and sum are rounded apart, as the scalar form does.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<TSimd, TVector>(float* a, float* b, float* output, int length, float scale)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         int i = 0;

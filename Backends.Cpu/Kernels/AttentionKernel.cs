@@ -28,17 +28,17 @@ internal static unsafe class AttentionKernel
 
     /// <summary>Runs one width of the ladder, for tests.</summary>
     internal static void RunWith<TSimd, TVector, TSource>(TSource source, WorkerPool pool, CpuWorkspace workspace)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
         where TSource : unmanaged, IAttentionSource => Run(source, &Unit<TSimd, TVector, TSource>, pool, workspace);
 
     private static void Run<TSource>(TSource source, WorkerPool pool, CpuWorkspace workspace)
         where TSource : unmanaged, IAttentionSource
     {
-        delegate*<void*, int, int, void> unit = Vector512.IsHardwareAccelerated ? &Unit<Simd512, Vector512<float>, TSource>
-            : Vector256.IsHardwareAccelerated ? &Unit<Simd256, Vector256<float>, TSource>
-            : Vector128.IsHardwareAccelerated ? &Unit<Simd128, Vector128<float>, TSource>
-            : &Unit<SimdScalar, float, TSource>;
+        delegate*<void*, int, int, void> unit = Vector512.IsHardwareAccelerated ? &Unit<FloatSimd512, Vector512<float>, TSource>
+            : Vector256.IsHardwareAccelerated ? &Unit<FloatSimd256, Vector256<float>, TSource>
+            : Vector128.IsHardwareAccelerated ? &Unit<FloatSimd128, Vector128<float>, TSource>
+            : &Unit<FloatSimdScalar, float, TSource>;
         Run(source, unit, pool, workspace);
     }
 
@@ -81,7 +81,7 @@ internal static unsafe class AttentionKernel
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Unit<TSimd, TVector, TSource>(void* argument, int worker, int chunk)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
         where TSource : unmanaged, IAttentionSource
     {
@@ -175,7 +175,7 @@ internal static unsafe class AttentionKernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Weigh<TSimd, TVector>(
         float* scores, int length, float scale, float softCap, ref float maximum, ref float denominator, float* sums, int valueStride)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         int width = TSimd.Count, i = 0;
@@ -191,7 +191,7 @@ internal static unsafe class AttentionKernel
         max = MathF.Max(max, TSimd.MaxLane(maxima));
         for (; i < length; i++)
         {
-            scores[i] = Form<SimdScalar, float>(scores[i], scale, softCap);
+            scores[i] = Form<FloatSimdScalar, float>(scores[i], scale, softCap);
             max = MathF.Max(max, scores[i]);
         }
 
@@ -206,13 +206,13 @@ internal static unsafe class AttentionKernel
         float sum = TSimd.Sum(total);
         for (; i < length; i++)
         {
-            scores[i] = SimdMath.Exp<SimdScalar, float>(scores[i] - max);
+            scores[i] = SimdMath.Exp<FloatSimdScalar, float>(scores[i] - max);
             sum += scores[i];
         }
 
         if (max > maximum)
         {
-            float shrink = SimdMath.Exp<SimdScalar, float>(maximum - max);
+            float shrink = SimdMath.Exp<FloatSimdScalar, float>(maximum - max);
             denominator *= shrink;
             TVector factor = TSimd.Broadcast(shrink);
             for (i = 0; i < valueStride; i += width)
@@ -225,7 +225,7 @@ internal static unsafe class AttentionKernel
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector Form<TSimd, TVector>(TVector score, float scale, float softCap)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         score = TSimd.Multiply(score, TSimd.Broadcast(scale));

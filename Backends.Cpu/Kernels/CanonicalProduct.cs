@@ -50,13 +50,13 @@ internal static unsafe class CanonicalProduct
             job.BlocksPerChunk = (int)Math.Clamp(WorkPerChunk / Math.Max(work * BlockRows, 1), 1, blocks);
             int chunks = (blocks + job.BlocksPerChunk - 1) / job.BlocksPerChunk;
             if (Vector512.IsHardwareAccelerated)
-                pool.Run(&Chunk<Simd512, Vector512<float>>, &job, chunks);
+                pool.Run(&Chunk<FloatSimd512, Vector512<float>>, &job, chunks);
             else if (Vector256.IsHardwareAccelerated)
-                pool.Run(&Chunk<Simd256, Vector256<float>>, &job, chunks);
+                pool.Run(&Chunk<FloatSimd256, Vector256<float>>, &job, chunks);
             else if (Vector128.IsHardwareAccelerated)
-                pool.Run(&Chunk<Simd128, Vector128<float>>, &job, chunks);
+                pool.Run(&Chunk<FloatSimd128, Vector128<float>>, &job, chunks);
             else
-                pool.Run(&Chunk<SimdScalar, float>, &job, chunks);
+                pool.Run(&Chunk<FloatSimdScalar, float>, &job, chunks);
         }
     }
 
@@ -75,7 +75,7 @@ internal static unsafe class CanonicalProduct
     }
 
     private static void Chunk<TSimd, TVector>(void* argument, int worker, int chunk)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         var job = (Job*)argument;

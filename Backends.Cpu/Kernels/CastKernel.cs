@@ -10,11 +10,11 @@ internal static unsafe class CastKernel
     public static void Run(byte* source, ElementType sourceType, byte* output, ElementType outputType, int length)
     {
         if (Vector512.IsHardwareAccelerated)
-            Run<Simd512, Vector512<float>>(source, sourceType, output, outputType, length);
+            Run<FloatSimd512, Vector512<float>>(source, sourceType, output, outputType, length);
         else if (Vector256.IsHardwareAccelerated)
-            Run<Simd256, Vector256<float>>(source, sourceType, output, outputType, length);
+            Run<FloatSimd256, Vector256<float>>(source, sourceType, output, outputType, length);
         else if (Vector128.IsHardwareAccelerated)
-            Run<Simd128, Vector128<float>>(source, sourceType, output, outputType, length);
+            Run<FloatSimd128, Vector128<float>>(source, sourceType, output, outputType, length);
         else
             ScalarCast.Run(source, sourceType, output, outputType, length);
     }
@@ -22,7 +22,7 @@ internal static unsafe class CastKernel
     /// <summary>One width of the ladder.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<TSimd, TVector>(byte* source, ElementType sourceType, byte* output, ElementType outputType, int length)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         int i = 0;

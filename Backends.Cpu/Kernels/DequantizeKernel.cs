@@ -19,11 +19,11 @@ internal static unsafe class DequantizeKernel
         if (rows.GroupIndex is not null)
             ScalarDequantize.Run(rows, row, first, count, destination);
         else if (Vector512.IsHardwareAccelerated)
-            Run<Simd512, Vector512<float>>(rows, row, first, count, destination);
+            Run<FloatSimd512, Vector512<float>>(rows, row, first, count, destination);
         else if (Vector256.IsHardwareAccelerated)
-            Run<Simd256, Vector256<float>>(rows, row, first, count, destination);
+            Run<FloatSimd256, Vector256<float>>(rows, row, first, count, destination);
         else if (Vector128.IsHardwareAccelerated)
-            Run<Simd128, Vector128<float>>(rows, row, first, count, destination);
+            Run<FloatSimd128, Vector128<float>>(rows, row, first, count, destination);
         else
             ScalarDequantize.Run(rows, row, first, count, destination);
     }
@@ -31,7 +31,7 @@ internal static unsafe class DequantizeKernel
     /// <summary>Evaluates count columns of a row from first, which must be even, on; groups must be neighbours.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<TSimd, TVector>(in CanonicalRows rows, long row, int first, int count, float* destination)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         Debug.Assert(first >= 0 && first % 2 == 0 && count >= 0 && first + count <= rows.Columns && rows.GroupIndex is null);
@@ -81,7 +81,7 @@ internal static unsafe class DequantizeKernel
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Convert<TSimd, TVector, TCodes>(void* codes, float* output, int length)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
         where TCodes : ICodes
     {
@@ -89,12 +89,12 @@ internal static unsafe class DequantizeKernel
         for (; i + TSimd.Count <= length; i += TSimd.Count)
             TSimd.Store(output + i, TCodes.Load<TSimd, TVector>(codes, i));
         for (; i < length; i++)
-            output[i] = TCodes.Load<SimdScalar, float>(codes, i);
+            output[i] = TCodes.Load<FloatSimdScalar, float>(codes, i);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scale<TSimd, TVector, TCodes>(in CanonicalRows rows, long row, int start, int length, void* codes, float* output)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
         where TCodes : ICodes
     {
@@ -124,7 +124,7 @@ internal static unsafe class DequantizeKernel
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Group<TSimd, TVector, TCodes, TForm>(void* codes, float* output, int i, int end, float scale, float offset)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
         where TCodes : ICodes
         where TForm : IForm
@@ -133,7 +133,7 @@ internal static unsafe class DequantizeKernel
         for (; i + TSimd.Count <= end; i += TSimd.Count)
             TSimd.Store(output + i, TForm.Apply<TSimd, TVector>(TCodes.Load<TSimd, TVector>(codes, i), scales, offsets));
         for (; i < end; i++)
-            output[i] = TForm.Apply<SimdScalar, float>(TCodes.Load<SimdScalar, float>(codes, i), scale, offset);
+            output[i] = TForm.Apply<FloatSimdScalar, float>(TCodes.Load<FloatSimdScalar, float>(codes, i), scale, offset);
     }
 
     // The low nibble is the even column; widened to 16 bits, low | high << 8 is the two bytes in order.
@@ -165,60 +165,60 @@ internal static unsafe class DequantizeKernel
 
     private interface ICodes
     {
-        static abstract TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : ISimd<TVector> where TVector : unmanaged;
+        static abstract TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : IFloatSimd<TVector> where TVector : unmanaged;
     }
 
     private interface IForm
     {
-        static abstract TVector Apply<TSimd, TVector>(TVector code, TVector scale, TVector offset) where TSimd : ISimd<TVector> where TVector : unmanaged;
+        static abstract TVector Apply<TSimd, TVector>(TVector code, TVector scale, TVector offset) where TSimd : IFloatSimd<TVector> where TVector : unmanaged;
     }
 
     private readonly struct HalfCodes : ICodes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public static TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             TSimd.LoadHalf((ushort*)codes + index);
     }
 
     private readonly struct BFloat16Codes : ICodes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public static TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             TSimd.LoadBFloat16((ushort*)codes + index);
     }
 
     private readonly struct ByteCodes : ICodes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public static TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             TSimd.LoadBytes((byte*)codes + index);
     }
 
     private readonly struct SignedByteCodes : ICodes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public static TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             TSimd.LoadSignedBytes((sbyte*)codes + index);
     }
 
     private readonly struct FloatCodes : ICodes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public static TVector Load<TSimd, TVector>(void* codes, nint index) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             TSimd.Load((float*)codes + index);
     }
 
     private readonly struct PlainForm : IForm
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TVector Apply<TSimd, TVector>(TVector code, TVector scale, TVector offset) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public static TVector Apply<TSimd, TVector>(TVector code, TVector scale, TVector offset) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             TSimd.Multiply(scale, code);
     }
 
     private readonly struct ZeroPointForm : IForm
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TVector Apply<TSimd, TVector>(TVector code, TVector scale, TVector offset) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public static TVector Apply<TSimd, TVector>(TVector code, TVector scale, TVector offset) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             TSimd.Multiply(scale, TSimd.Subtract(code, offset));
     }
 
@@ -226,7 +226,7 @@ internal static unsafe class DequantizeKernel
     private readonly struct MinimumForm : IForm
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TVector Apply<TSimd, TVector>(TVector code, TVector scale, TVector offset) where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public static TVector Apply<TSimd, TVector>(TVector code, TVector scale, TVector offset) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             TSimd.Add(TSimd.Multiply(scale, code), offset);
     }
 }

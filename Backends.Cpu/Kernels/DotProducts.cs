@@ -17,7 +17,7 @@ internal static unsafe class DotProducts
     /// <summary>Computes an m x n block.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<TSimd, TVector>(float* x, nint xs, int m, float* w, nint ws, int n, int k, float* y, nint ys, bool accumulate)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         Debug.Assert(k % Multiple == 0 && k >= 0);
@@ -49,7 +49,7 @@ internal static unsafe class DotProducts
     // 12 accumulators, 3 vectors of x and 1 of w: exactly the 16 registers of AVX2.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile3x4<TSimd, TVector>(float* x, nint xs, float* w, nint ws, int k, float* y, nint ys, bool accumulate)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         TVector zero = TSimd.Broadcast(0);
@@ -85,7 +85,7 @@ internal static unsafe class DotProducts
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile1x8<TSimd, TVector>(float* x, float* w, nint ws, int k, float* y, bool accumulate)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         TVector zero = TSimd.Broadcast(0);
@@ -110,7 +110,7 @@ internal static unsafe class DotProducts
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile1x1<TSimd, TVector>(float* x, float* w, int k, float* y, bool accumulate)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         TVector sum = TSimd.Broadcast(0);

@@ -32,11 +32,11 @@ internal unsafe interface IAttentionSource
     /// <param name="stride">Receives the elements from one key to the next.</param>
     /// <param name="run">Receives the keys found, at least 1.</param>
     float* Keys<TSimd, TVector>(int group, int head, int position, int limit, float* scratch, out nint stride, out int run)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged;
 
     /// <summary>The same for values.</summary>
     float* Values<TSimd, TVector>(int group, int head, int position, int limit, float* scratch, out nint stride, out int run)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged;
 }

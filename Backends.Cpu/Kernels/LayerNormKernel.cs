@@ -11,11 +11,11 @@ internal static unsafe class LayerNormKernel
     public static void Run(float* input, float* weight, float* bias, float* output, int length, float epsilon)
     {
         if (Vector512.IsHardwareAccelerated)
-            Run<Simd512, Vector512<float>>(input, weight, bias, output, length, epsilon);
+            Run<FloatSimd512, Vector512<float>>(input, weight, bias, output, length, epsilon);
         else if (Vector256.IsHardwareAccelerated)
-            Run<Simd256, Vector256<float>>(input, weight, bias, output, length, epsilon);
+            Run<FloatSimd256, Vector256<float>>(input, weight, bias, output, length, epsilon);
         else if (Vector128.IsHardwareAccelerated)
-            Run<Simd128, Vector128<float>>(input, weight, bias, output, length, epsilon);
+            Run<FloatSimd128, Vector128<float>>(input, weight, bias, output, length, epsilon);
         else
             ScalarLayerNorm.Run(input, weight, bias, output, length, epsilon);
     }
@@ -23,7 +23,7 @@ internal static unsafe class LayerNormKernel
     /// <summary>One width of the ladder. The variance is summed around the mean, in a second pass: one pass would cancel.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<TSimd, TVector>(float* input, float* weight, float* bias, float* output, int length, float epsilon)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         Debug.Assert(length > 0);

@@ -10,11 +10,11 @@ internal static unsafe class MultiplyKernel
     public static void Run(float* a, float* b, float* output, int length)
     {
         if (Vector512.IsHardwareAccelerated)
-            Run<Simd512, Vector512<float>>(a, b, output, length);
+            Run<FloatSimd512, Vector512<float>>(a, b, output, length);
         else if (Vector256.IsHardwareAccelerated)
-            Run<Simd256, Vector256<float>>(a, b, output, length);
+            Run<FloatSimd256, Vector256<float>>(a, b, output, length);
         else if (Vector128.IsHardwareAccelerated)
-            Run<Simd128, Vector128<float>>(a, b, output, length);
+            Run<FloatSimd128, Vector128<float>>(a, b, output, length);
         else
             ScalarMultiply.Run(a, b, output, length);
     }
@@ -22,7 +22,7 @@ internal static unsafe class MultiplyKernel
     /// <summary>One width of the ladder.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<TSimd, TVector>(float* a, float* b, float* output, int length)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         int i = 0;

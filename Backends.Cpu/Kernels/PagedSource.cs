@@ -29,7 +29,7 @@ internal readonly unsafe struct PagedSource(PagedAttentionJob job) : IAttentionS
 
     /// <inheritdoc/>
     public float* Keys<TSimd, TVector>(int group, int head, int position, int limit, float* scratch, out nint stride, out int run)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         byte* keys = _job.Key(group, head, position, out run);
@@ -38,7 +38,7 @@ internal readonly unsafe struct PagedSource(PagedAttentionJob job) : IAttentionS
 
     /// <inheritdoc/>
     public float* Values<TSimd, TVector>(int group, int head, int position, int limit, float* scratch, out nint stride, out int run)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         byte* values = _job.Value(group, head, position, out run);
@@ -46,7 +46,7 @@ internal readonly unsafe struct PagedSource(PagedAttentionJob job) : IAttentionS
     }
 
     private float* Widen<TSimd, TVector>(byte* source, nint stride, int run, float* scratch)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         if (!_job.IsHalf)

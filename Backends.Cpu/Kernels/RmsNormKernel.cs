@@ -11,11 +11,11 @@ internal static unsafe class RmsNormKernel
     public static void Run(float* input, float* weight, float* output, int length, float epsilon, float* residual)
     {
         if (Vector512.IsHardwareAccelerated)
-            Run<Simd512, Vector512<float>>(input, weight, output, length, epsilon, residual);
+            Run<FloatSimd512, Vector512<float>>(input, weight, output, length, epsilon, residual);
         else if (Vector256.IsHardwareAccelerated)
-            Run<Simd256, Vector256<float>>(input, weight, output, length, epsilon, residual);
+            Run<FloatSimd256, Vector256<float>>(input, weight, output, length, epsilon, residual);
         else if (Vector128.IsHardwareAccelerated)
-            Run<Simd128, Vector128<float>>(input, weight, output, length, epsilon, residual);
+            Run<FloatSimd128, Vector128<float>>(input, weight, output, length, epsilon, residual);
         else
             ScalarRmsNorm.Run(input, weight, output, length, epsilon, residual);
     }
@@ -23,7 +23,7 @@ internal static unsafe class RmsNormKernel
     /// <summary>One width of the ladder. The sum of squares has four chains per lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<TSimd, TVector>(float* input, float* weight, float* output, int length, float epsilon, float* residual)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         Debug.Assert(length > 0);

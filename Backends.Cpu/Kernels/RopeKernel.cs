@@ -12,11 +12,11 @@ internal static unsafe class RopeKernel
         if (style == RopeStyle.Pairs)
             ScalarRope.Run(head, angles, half, style);
         else if (Vector512.IsHardwareAccelerated)
-            Halves<Simd512, Vector512<float>>(head, angles, half);
+            Halves<FloatSimd512, Vector512<float>>(head, angles, half);
         else if (Vector256.IsHardwareAccelerated)
-            Halves<Simd256, Vector256<float>>(head, angles, half);
+            Halves<FloatSimd256, Vector256<float>>(head, angles, half);
         else if (Vector128.IsHardwareAccelerated)
-            Halves<Simd128, Vector128<float>>(head, angles, half);
+            Halves<FloatSimd128, Vector128<float>>(head, angles, half);
         else
             ScalarRope.Run(head, angles, half, style);
     }
@@ -24,7 +24,7 @@ internal static unsafe class RopeKernel
     /// <summary>One width of the ladder, for <see cref="RopeStyle.Halves"/>; the roundings of the scalar form.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Halves<TSimd, TVector>(float* head, float* angles, int half)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         int j = 0;

@@ -10,19 +10,19 @@ internal static unsafe class ScaleKernel
     public static void Run(float* values, int length, float scale)
     {
         if (Vector512.IsHardwareAccelerated)
-            Run<Simd512, Vector512<float>>(values, length, scale);
+            Run<FloatSimd512, Vector512<float>>(values, length, scale);
         else if (Vector256.IsHardwareAccelerated)
-            Run<Simd256, Vector256<float>>(values, length, scale);
+            Run<FloatSimd256, Vector256<float>>(values, length, scale);
         else if (Vector128.IsHardwareAccelerated)
-            Run<Simd128, Vector128<float>>(values, length, scale);
+            Run<FloatSimd128, Vector128<float>>(values, length, scale);
         else
-            Run<SimdScalar, float>(values, length, scale);
+            Run<FloatSimdScalar, float>(values, length, scale);
     }
 
     /// <summary>One width of the ladder.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<TSimd, TVector>(float* values, int length, float scale)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         int i = 0;

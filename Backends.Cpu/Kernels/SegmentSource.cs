@@ -33,13 +33,13 @@ internal readonly unsafe struct SegmentSource(SegmentAttentionJob job) : IAttent
 
     /// <inheritdoc/>
     public float* Keys<TSimd, TVector>(int group, int head, int position, int limit, float* scratch, out nint stride, out int run)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged =>
         Copy(_job.Keys, _job.Offsets[group] + position, head, _job.Form.HeadSize, run = limit, scratch, stride = CpuKvCache.Pad(_job.Form.HeadSize));
 
     /// <inheritdoc/>
     public float* Values<TSimd, TVector>(int group, int head, int position, int limit, float* scratch, out nint stride, out int run)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged =>
         Copy(_job.Values, _job.Offsets[group] + position, head, _job.Form.ValueSize, run = limit, scratch, stride = CpuKvCache.Pad(_job.Form.ValueSize));
 

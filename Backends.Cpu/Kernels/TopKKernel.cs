@@ -10,11 +10,11 @@ internal static unsafe class TopKKernel
     public static void Run(float* input, int length, int* columns, float* values, int count)
     {
         if (Vector512.IsHardwareAccelerated)
-            Run<Simd512, Vector512<float>>(input, length, columns, values, count);
+            Run<FloatSimd512, Vector512<float>>(input, length, columns, values, count);
         else if (Vector256.IsHardwareAccelerated)
-            Run<Simd256, Vector256<float>>(input, length, columns, values, count);
+            Run<FloatSimd256, Vector256<float>>(input, length, columns, values, count);
         else if (Vector128.IsHardwareAccelerated)
-            Run<Simd128, Vector128<float>>(input, length, columns, values, count);
+            Run<FloatSimd128, Vector128<float>>(input, length, columns, values, count);
         else
             ScalarTopK.Run(input, length, columns, values, count);
     }
@@ -22,7 +22,7 @@ internal static unsafe class TopKKernel
     /// <summary>One width of the ladder.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<TSimd, TVector>(float* input, int length, int* columns, float* values, int count)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         int width = TSimd.Count, kept = 0, i = 0;

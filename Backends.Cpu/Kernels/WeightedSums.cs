@@ -12,7 +12,7 @@ internal static unsafe class WeightedSums
     /// <summary>Adds the sums of m rows over n keys, columns wide (a multiple of 16).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<TSimd, TVector>(float* p, nint ps, int m, float* v, nint vs, int n, int columns, float* y, nint ys)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         Debug.Assert(columns % DotProducts.Multiple == 0);
@@ -41,7 +41,7 @@ internal static unsafe class WeightedSums
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile4x2<TSimd, TVector>(float* p, nint ps, float* v, nint vs, int n, float* y, nint ys)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         int width = TSimd.Count;
@@ -78,7 +78,7 @@ internal static unsafe class WeightedSums
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile1x4<TSimd, TVector>(float* p, float* v, nint vs, int n, float* y)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         int width = TSimd.Count;
@@ -100,7 +100,7 @@ internal static unsafe class WeightedSums
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile1x1<TSimd, TVector>(float* p, float* v, nint vs, int n, float* y)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         TVector sum = TSimd.Load(y);

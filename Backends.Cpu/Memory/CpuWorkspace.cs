@@ -9,6 +9,9 @@ internal sealed unsafe class CpuWorkspace(int workers) : IDisposable
     private NativeBlock? _shared;
     private NativeBlock? _private;
 
+    /// <summary>Memory of packed products.</summary>
+    public PackedScratch Packed { get; } = new();
+
     /// <summary>Memory that all workers of a job see.</summary>
     public byte* Shared(long bytes) => Grow(ref _shared, bytes).Data;
 
@@ -24,6 +27,7 @@ internal sealed unsafe class CpuWorkspace(int workers) : IDisposable
     {
         _shared?.Dispose();
         _private?.Dispose();
+        Packed.Dispose();
     }
 
     private static NativeBlock Grow(ref NativeBlock? block, long bytes)

@@ -2,7 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// Rounds a row of activations to 8 bits by blocks of 32 inputs: scale = max|x| / 127, code = x * (127 / max|x|),
@@ -101,8 +101,15 @@ internal static unsafe class ActivationQuantizer
             return largest;
         }
 
-        for (int i = 0; i < 8; i++)
-            *(int*)(codes + (i * stride)) = packed.GetElement(i);
+        Vector128<int> lower = packed.GetLower(), upper = packed.GetUpper();
+        *(int*)codes = lower.GetElement(0);
+        *(int*)(codes + stride) = lower.GetElement(1);
+        *(int*)(codes + (2 * stride)) = lower.GetElement(2);
+        *(int*)(codes + (3 * stride)) = lower.GetElement(3);
+        *(int*)(codes + (4 * stride)) = upper.GetElement(0);
+        *(int*)(codes + (5 * stride)) = upper.GetElement(1);
+        *(int*)(codes + (6 * stride)) = upper.GetElement(2);
+        *(int*)(codes + (7 * stride)) = upper.GetElement(3);
         return largest;
     }
 }

@@ -1,4 +1,4 @@
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// Quantised activations of a tile of rows (1 or 4), blocks of 32 inputs: code = x / scale, rounded half to even.

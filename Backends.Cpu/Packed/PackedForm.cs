@@ -1,4 +1,4 @@
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// What a panel stores. w = scale * code + offset, or scale * (code - zero). In all forms the scales and offsets are

@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 internal sealed unsafe partial class PackedMatrix
 {
@@ -71,6 +72,7 @@ internal sealed unsafe partial class PackedMatrix
         };
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int ExponentFor(WeightMatrix matrix, PackedForm form)
     {
         bool hasOffsets = form is PackedForm.Affine4 or PackedForm.Affine8;
@@ -117,6 +119,7 @@ internal sealed unsafe partial class PackedMatrix
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void PackHeaders(byte* panel, int output, int row)
         {
             PanelShape shape = packed.Shape;
@@ -131,6 +134,7 @@ internal sealed unsafe partial class PackedMatrix
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void PackNibbles(byte* panel, int output, ReadOnlySpan<byte> codes)
         {
             for (int block = 0; block < packed.Shape.Blocks; block++)
@@ -147,6 +151,7 @@ internal sealed unsafe partial class PackedMatrix
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void PackBytes(byte* panel, int output, ReadOnlySpan<byte> codes)
         {
             uint flip = Bias(matrix.Format) == 0 ? 0 : 0x80808080;

@@ -1,4 +1,4 @@
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// A 4-bit or 8-bit matrix in panels (<see cref="PanelShape"/>) for <see cref="PackedProduct"/>. Codes are kept exactly.

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// y = x W^T (+ bias) (+ y) with packed weights and activations rounded to 8 bits by blocks of 32 inputs
@@ -53,7 +53,8 @@ internal static unsafe partial class PackedProduct
                 throw new ArgumentException($"parts of {columns} and of {part.Columns} columns cannot be stacked", nameof(parts));
         }
 
-        bool tiled = m > 1 && tier != KernelTier.Scalar;
+        // A few rows cost less one by one: the panel is fetched from memory once and is then in the cache.
+        bool tiled = m > 3 && tier != KernelTier.Scalar;
         var job = new Job
         {
             X = x, XStride = xStride, Rows = m, Y = y, YStride = yStride, Bias = bias, Accumulate = accumulate,
@@ -186,7 +187,7 @@ internal static unsafe partial class PackedProduct
         {
             ActivationRows activations = job->Tile(row);
             part->Kernels.Vector(weights, &part->Shape, &activations, sums);
-            WriteOut(job, part, panel, row, sums);
+            WriteOut(job, part, panel, row, 1, sums);
         }
     }
 
@@ -211,38 +212,44 @@ internal static unsafe partial class PackedProduct
         }
 
         int firstRow = firstTile * 4, lastRow = Math.Min(job->Rows, firstRow + (tiles * 4));
-        for (int row = firstRow; row < lastRow; row++)
-            WriteOut(job, part, panel, row, sums + ((row - firstRow) * PanelShape.Outputs));
+        WriteOut(job, part, panel, firstRow, lastRow - firstRow, sums);
     }
 
     /// <summary>y = sums * 2^112 * (the row's and the matrix' powers of two), then + bias, then + y.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void WriteOut(Job* job, Part* part, int panel, int row, float* sums)
+    private static void WriteOut(Job* job, Part* part, int panel, int firstRow, int rows, float* sums)
     {
         int output = panel * PanelShape.Outputs;
         int count = Math.Min(PanelShape.Outputs, part->Outputs - output);
-        float* y = job->Y + (row * job->YStride) + part->FirstOutput + output;
+        nint yStride = job->YStride;
+        float* y = job->Y + (firstRow * yStride) + part->FirstOutput + output;
         float* bias = job->Bias is null ? null : job->Bias + part->FirstOutput + output;
-        float scale = job->RowScales[row] * part->Scale;
-        int i = 0;
-        for (; i <= count - 8; i += 8)
+        float* rowScales = job->RowScales + firstRow;
+        float matrixScale = part->Scale;
+        bool accumulate = job->Accumulate;
+        for (int row = 0; row < rows; row++, sums += PanelShape.Outputs, y += yStride)
         {
-            Vector256<float> value = Vector256.Load(sums + i) * UnscaledHalves * scale;
-            if (bias is not null)
-                value += Vector256.Load(bias + i);
-            if (job->Accumulate)
-                value += Vector256.Load(y + i);
-            value.Store(y + i);
-        }
+            float scale = rowScales[row] * matrixScale;
+            int i = 0;
+            for (; i <= count - 8; i += 8)
+            {
+                Vector256<float> value = Vector256.Load(sums + i) * UnscaledHalves * scale;
+                if (bias is not null)
+                    value += Vector256.Load(bias + i);
+                if (accumulate)
+                    value += Vector256.Load(y + i);
+                value.Store(y + i);
+            }
 
-        for (; i < count; i++)
-        {
-            float value = sums[i] * UnscaledHalves * scale;
-            if (bias is not null)
-                value += bias[i];
-            if (job->Accumulate)
-                value += y[i];
-            y[i] = value;
+            for (; i < count; i++)
+            {
+                float value = sums[i] * UnscaledHalves * scale;
+                if (bias is not null)
+                    value += bias[i];
+                if (accumulate)
+                    value += y[i];
+                y[i] = value;
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// Native memory that <see cref="PackedProduct"/> works in; grows to the largest product seen and is then reused. One

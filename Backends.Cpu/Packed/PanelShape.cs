@@ -1,4 +1,4 @@
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// The layout of one panel: 32 neighbouring outputs, contiguous over all inputs, so that a thread that owns panels

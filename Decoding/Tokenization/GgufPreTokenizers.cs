@@ -49,15 +49,15 @@ internal static class GgufPreTokenizers
                     new CodePointSplit(CodePoints.IsNumeric, SplitBehavior.Contiguous),
                     Split("[0-9][0-9][0-9]"),
                 ], null, false);
-            case "llama3" or "llama-v3" or "llama-bpe" or "falcon3" or "falcon-h1" or "pixtral" or "smaug-bpe" or "dbrx":
+            case "llama3" or "llama-v3" or "llama-bpe" or "falcon3" or "falcon-h1" or "pixtral":
                 return (Splits(Llama3), null, true);
-            case "glm4" or "chatglm-bpe":
+            case "glm4" or "chatglm-bpe" or "dbrx" or "smaug-bpe":
                 return (Splits(Llama3), null, false);
             case "qwen2" or "deepseek-r1-qwen" or "stablelm2" or "megrez":
                 return (Splits(Qwen2), name == "qwen2" ? new UnicodeNormalizer(NormalizationForm.FormC) : null, false);
             case "qwen35":
                 return (Splits(Qwen35), new UnicodeNormalizer(NormalizationForm.FormC), false);
-            case "gpt-4o" or "llama4":
+            case "gpt-4o" or "llama4" or "minimax-m2":
                 return (Splits(Gpt4o), null, false);
             case "tekken":
                 return (Splits(Tekken), null, true);

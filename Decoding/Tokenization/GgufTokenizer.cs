@@ -256,7 +256,20 @@ internal static class GgufTokenizer
     {
         var template = new List<int>();
         if ((source.AddBos ?? bosByDefault) && source.BosId is { } bos)
+        {
             template.Add(bos);
+
+            // GLM-4 begins with two tokens; the format has a key for one.
+            if (source.Pre is "glm4" or "chatglm-bpe" && source.Tokens[bos] == "[gMASK]")
+            {
+                for (int id = 0; id < source.Tokens.Count; id++)
+                {
+                    if (source.Tokens[id] == "<sop>")
+                        template.Add(id);
+                }
+            }
+        }
+
         template.Add(TokenizerParts.TextPlace);
         if ((source.AddEos ?? eosByDefault) && source.EosId is { } eos)
             template.Add(eos);

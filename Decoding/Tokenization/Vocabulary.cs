@@ -19,9 +19,6 @@ internal sealed class Vocabulary
     /// <summary>One more than the greatest id.</summary>
     public int Size { get; private set; }
 
-    /// <summary>How many tokens there are.</summary>
-    public int Count => _ids.Count;
-
     /// <summary>The length of the longest token in UTF-16.</summary>
     public int LongestToken { get; private set; }
 

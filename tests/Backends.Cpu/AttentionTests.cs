@@ -73,7 +73,7 @@ public sealed unsafe class AttentionTests(int width)
     private readonly struct AttentionBody<TSource>(TSource source, WorkerPool pool, CpuWorkspace workspace) : IWidthBody
         where TSource : unmanaged, IAttentionSource
     {
-        public void Run<TSimd, TVector>() where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public void Run<TSimd, TVector>() where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             AttentionKernel.RunWith<TSimd, TVector, TSource>(source, pool, workspace);
     }
 }

@@ -138,13 +138,13 @@ public sealed unsafe class ElementKernelTests(int width)
 
     private readonly struct ActivationBody(float* input, float* up, float* output, int length, ActivationKind kind) : IWidthBody
     {
-        public void Run<TSimd, TVector>() where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public void Run<TSimd, TVector>() where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             ActivationKernel.Run<TSimd, TVector>(input, up, output, length, kind, 30);
     }
 
     private readonly struct ExpBody(float* input, float* output, int length) : IWidthBody
     {
-        public void Run<TSimd, TVector>() where TSimd : ISimd<TVector> where TVector : unmanaged
+        public void Run<TSimd, TVector>() where TSimd : IFloatSimd<TVector> where TVector : unmanaged
         {
             for (int i = 0; i + TSimd.Count <= length; i += TSimd.Count)
                 TSimd.Store(output + i, SimdMath.Exp<TSimd, TVector>(TSimd.Load(input + i)));
@@ -153,19 +153,19 @@ public sealed unsafe class ElementKernelTests(int width)
 
     private readonly struct CastBody(byte* source, ElementType from, byte* output, ElementType to, int length) : IWidthBody
     {
-        public void Run<TSimd, TVector>() where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public void Run<TSimd, TVector>() where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             CastKernel.Run<TSimd, TVector>(source, from, output, to, length);
     }
 
     private readonly struct TopKBody(float* input, int length, int* columns, float* values, int count) : IWidthBody
     {
-        public void Run<TSimd, TVector>() where TSimd : ISimd<TVector> where TVector : unmanaged =>
+        public void Run<TSimd, TVector>() where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
             TopKKernel.Run<TSimd, TVector>(input, length, columns, values, count);
     }
 
     private readonly struct RowBody(float[] a, float[] b, float[] c) : IWidthBody
     {
-        public void Run<TSimd, TVector>() where TSimd : ISimd<TVector> where TVector : unmanaged
+        public void Run<TSimd, TVector>() where TSimd : IFloatSimd<TVector> where TVector : unmanaged
         {
             int n = a.Length;
             using GuardedMemory x = GuardedMemory.Of<float>(a), w = GuardedMemory.Of<float>(b), bias = GuardedMemory.Of<float>(c);

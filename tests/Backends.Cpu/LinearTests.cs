@@ -36,6 +36,28 @@ public sealed class LinearTests
         Assert.That(device.Read(both.SliceColumns(12, 5)), Is.EqualTo(device.Read(second)));
     }
 
+    [TestCaseSource(typeof(Values), nameof(Values.Formats))]
+    public void The_fast_mode_stays_within_two_percent_of_the_reference_and_reads_the_same_rows(WeightFormat format)
+    {
+        using WeightMatrix a = Values.Matrix(1, 70, 256, format), b = Values.Matrix(2, 33, 256, format), c = Values.Matrix(3, 4, 256, new(WeightEncoding.Float16));
+        float[][] products = new float[2][], rows = new float[2][];
+        foreach (NumericMode numerics in Enum.GetValues<NumericMode>())
+        {
+            using var device = new TestDevice(2, numerics);
+            DeviceWeight weight = device.Weight(WeightStacking.Outputs, a, b, c);
+            TensorView y = device.Normal(5, 9, 107), row = device.Empty(107, 256);
+            device.Stream.Linear(device.Normal(4, 9, 256), weight, y, device.Normal(6, 1, 107), accumulate: true);
+            device.Stream.Embed(device.Ints([.. Enumerable.Range(0, 107)]), weight, row);
+            products[(int)numerics] = device.Read(y);
+            rows[(int)numerics] = device.Read(row);
+        }
+
+        Assert.That(RelativeError(products[0], products[1]), Is.LessThan(0.02));
+        Assert.That(RelativeError(rows[0], rows[1]), Is.LessThan(5e-4));
+        if (format.IsPlain)
+            Assert.That(products[0], Is.EqualTo(products[1]));
+    }
+
     [Test]
     public void Experts_take_their_own_rows_and_none_where_they_have_none()
     {
@@ -92,6 +114,9 @@ public sealed class LinearTests
         Assert.That(() => device.Stream.Embed(device.Ints(1, 14, 0), table, output), Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("14"));
         Assert.That(() => device.Stream.Embed(device.Ints(1, -1, 0), table, output), Throws.InstanceOf<ArgumentOutOfRangeException>());
     }
+
+    private static double RelativeError(float[] actual, float[] expected) => Math.Sqrt(
+        actual.Zip(expected, (a, e) => ((double)a - e) * (a - e)).Sum() / expected.Sum(e => (double)e * e));
 
     private static void CheckProduct(TestDevice device, int m, WeightMatrix matrix, bool accumulate, bool hasBias)
     {

@@ -22,16 +22,16 @@ internal static unsafe class Values
         switch (width)
         {
             case 512:
-                body.Run<Simd512, Vector512<float>>();
+                body.Run<FloatSimd512, Vector512<float>>();
                 break;
             case 256:
-                body.Run<Simd256, Vector256<float>>();
+                body.Run<FloatSimd256, Vector256<float>>();
                 break;
             case 128:
-                body.Run<Simd128, Vector128<float>>();
+                body.Run<FloatSimd128, Vector128<float>>();
                 break;
             default:
-                body.Run<SimdScalar, float>();
+                body.Run<FloatSimdScalar, float>();
                 break;
         }
     }
@@ -113,5 +113,5 @@ internal static unsafe class Values
 /// <summary>Something to run at one width.</summary>
 internal interface IWidthBody
 {
-    void Run<TSimd, TVector>() where TSimd : ISimd<TVector> where TVector : unmanaged;
+    void Run<TSimd, TVector>() where TSimd : IFloatSimd<TVector> where TVector : unmanaged;
 }

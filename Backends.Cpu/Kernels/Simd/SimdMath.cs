@@ -11,7 +11,7 @@ internal static class SimdMath
     /// <summary>e^x; 0 below -104, infinity above 88.73. Polynomial error 7.5e-9.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Exp<TSimd, TVector>(TVector x)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         x = TSimd.Max(TSimd.Broadcast(-104f), TSimd.Min(TSimd.Broadcast(89f), x));
@@ -33,7 +33,7 @@ internal static class SimdMath
     /// <summary>1 / (1 + e^-x).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Sigmoid<TSimd, TVector>(TVector x)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         TVector one = TSimd.Broadcast(1f);
@@ -43,7 +43,7 @@ internal static class SimdMath
     /// <summary>tanh x: a polynomial below 0.625 (error 4.1e-9), above by e^2x.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Tanh<TSimd, TVector>(TVector x)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         TVector one = TSimd.Broadcast(1f), a = TSimd.Abs(x), z = TSimd.Multiply(x, x);
@@ -64,7 +64,7 @@ internal static class SimdMath
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Erf<TSimd, TVector>(TVector x)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         TVector one = TSimd.Broadcast(1f), z = TSimd.Multiply(x, x);
@@ -90,7 +90,7 @@ internal static class SimdMath
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector WithSign<TSimd, TVector>(TVector magnitude, TVector x)
-        where TSimd : ISimd<TVector>
+        where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         TVector zero = TSimd.Broadcast(0);

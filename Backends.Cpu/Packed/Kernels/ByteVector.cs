@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// One row of activations times one panel of 8-bit codes, straight from the panel: the kernel of decode. Every line of
@@ -34,6 +34,7 @@ internal static unsafe class ByteVector<TSimd, TVector, TForm>
                 left = blocksPerGroup;
             }
 
+            PanelPrefetch.Ahead(codes, typeof(TForm) == typeof(Tags.Symmetric8) ? 1088 : 1152);
             TVector activationScale = TSimd.Broadcast(row->Scales[block]);
             TVector activationSum = TSimd.Broadcast(row->Sums[block]);
             for (int output = 0; output < PanelShape.Outputs; output += 4 * TSimd.Lanes)

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// One row of activations times one panel of 4-bit codes, straight from the panel: the kernel of decode. Every line of
@@ -33,6 +33,7 @@ internal static unsafe class NibbleVector<TSimd, TVector, TForm>
                 left = blocksPerGroup;
             }
 
+            PanelPrefetch.Ahead(codes, typeof(TForm) == typeof(Tags.Affine4) ? 640 : 576);
             TVector activationScale = TSimd.Broadcast(row->Scales[block]);
             TVector activationSum = TSimd.Broadcast(row->Sums[block]);
             for (int output = 0; output < PanelShape.Outputs; output += 4 * TSimd.Lanes)

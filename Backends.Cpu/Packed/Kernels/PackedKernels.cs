@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>The instruction sets the packed kernels exist for, in ascending order of preference.</summary>
 internal enum KernelTier
@@ -56,7 +56,8 @@ internal readonly unsafe struct PackedKernels
         _ => new PackedKernels { Vector = &ScalarPanel.Run },
     };
 
-    private static PackedKernels Of<TSimd, TVector>(PackedForm form)
+    /// <summary>The kernels written in these instructions for a form.</summary>
+    public static PackedKernels Of<TSimd, TVector>(PackedForm form)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct => form switch
         {

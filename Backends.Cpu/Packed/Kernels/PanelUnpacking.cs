@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// Spreads blocks of a panel into what <see cref="TileProduct{TSimd, TVector, TForm}"/> reads: codes of 8 bits,

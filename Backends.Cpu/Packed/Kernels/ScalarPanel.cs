@@ -1,4 +1,4 @@
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// The oracle of the packed kernels: one row of activations times one panel of any form, one output after another.
@@ -54,7 +54,8 @@ internal static unsafe class ScalarPanel
         return dot;
     }
 
-    private static int Code(byte* codes, PackedForm form, int output, int k)
+    /// <summary>One code of a block: of one output and one of its 32 inputs.</summary>
+    internal static int Code(byte* codes, PackedForm form, int output, int k)
     {
         if (PanelShape.BlockBytesOf(form) == 1024)
             return (sbyte)codes[(128 * (k / 4)) + (4 * output) + (k % 4)];

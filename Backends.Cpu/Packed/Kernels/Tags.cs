@@ -1,4 +1,4 @@
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// The values of <see cref="PackedForm"/> as types. A kernel is compiled once for each, so that its form is known when

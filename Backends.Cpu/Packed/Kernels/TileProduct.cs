@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// Four rows of activations times unpacked blocks of one panel, added to sums [4][32]: the kernel of prefill. Tiles are

@@ -1,4 +1,4 @@
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>
 /// The few vector instructions the packed kernels are written in, so that one kernel serves every width. A value of

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>128-bit registers: SSSE3, or Advanced SIMD of 64-bit Arm.</summary>
 internal readonly unsafe struct Simd128 : ISimd<Vector128<byte>>

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>256-bit registers with AVX-VNNI: dot products straight into 32 bits, all else as <see cref="Simd256"/>.</summary>
 internal readonly unsafe struct Simd256Vnni : ISimd<Vector256<byte>>

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Portable.Backends.Cpu.Packed;
+namespace Portable.Backends.Cpu;
 
 /// <summary>512-bit registers with AVX-512F and BW.</summary>
 internal readonly unsafe struct Simd512 : ISimd<Vector512<byte>>

@@ -29,10 +29,10 @@ internal sealed class BertNormalizer(bool cleanText, bool chineseCharacters, boo
 
     private static void Clean(int c, StringBuilder output)
     {
-        if (c is '\t' or '\n' or '\r' || CodePoints.IsWhiteSpace(c))
-            output.Append(CodePoints.IsWhiteSpace(c) && CodePoints.HasCategory(c, Dropped) && c is not ('\t' or '\n' or '\r') ? "" : " ");
+        if (c is '\t' or '\n' or '\r')
+            output.Append(' ');
         else if (c is not (0 or 0xFFFD) && !CodePoints.HasCategory(c, Dropped))
-            output.Append(new Rune(c));
+            output.Append(CodePoints.IsWhiteSpace(c) ? new Rune(' ') : new Rune(c));
     }
 
     private static void Isolate(int c, StringBuilder output)

@@ -15,8 +15,6 @@ internal sealed class CodePointSet
 
     public ulong AsciiHigh => _asciiHigh;
 
-    public static CodePointSet Of(int codePoint) => new CodePointSet().AddRange(codePoint, codePoint).Freeze();
-
     public CodePointSet AddRange(int first, int last)
     {
         _ranges.Add((first, last));

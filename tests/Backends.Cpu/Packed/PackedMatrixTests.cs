@@ -1,5 +1,4 @@
 using Portable.Backends.Cpu;
-using Portable.Backends.Cpu.Packed;
 
 namespace Portable.Tests;
 

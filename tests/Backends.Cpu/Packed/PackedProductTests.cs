@@ -1,5 +1,4 @@
 using Portable.Backends.Cpu;
-using Portable.Backends.Cpu.Packed;
 
 namespace Portable.Tests;
 
@@ -38,27 +37,31 @@ public sealed unsafe class PackedProductTests
             float[] x = RandomWeights.Activations(m, columns, seed: m);
             float[] y = Multiply(matrix, x, m);
             (double[] expected, double[] magnitude) = RandomWeights.Multiply(RandomWeights.Rounded(x, columns), matrix);
+            // Offsets that packing computes (scale * zero point, the shift of unsigned bytes) are rounded to 11 bits.
+            double allowed = ExactlyPacked(format, columns % 3 == 0) ? 2e-6 : 6e-4;
+            double worst = 0;
             for (int i = 0; i < y.Length; i++)
-            {
-                // Offsets that packing computes (scale * zero point, the shift of unsigned bytes) are rounded to 11 bits.
-                double tolerance = (ExactlyPacked(format, columns % 3 == 0) ? 2e-6 : 6e-4) * (magnitude[i] + OffsetMagnitude(format, x, columns, i / rows));
-                Assert.That(y[i], Is.EqualTo(expected[i]).Within(tolerance), $"{format} {format.Offset}, row {i / rows}, output {i % rows}");
-            }
+                worst = Math.Max(worst, Math.Abs(y[i] - expected[i]) / (magnitude[i] + OffsetMagnitude(format, x, columns, i / rows)));
+            Assert.That(worst, Is.LessThan(allowed), $"{format} {format.Offset}");
         }
     }
 
     [Test]
-    public void Every_instruction_set_gives_the_bits_of_the_scalar_oracle(
-        [ValueSource(nameof(Tiers))] string tier, [Values(16, 48, 224, 576, 1184)] int columns, [Values(1, 70)] int rows, [Values(1, 3, 4, 9)] int m)
+    public void Every_instruction_set_gives_the_bits_of_the_scalar_oracle([ValueSource(nameof(Tiers))] string tier, [Values(1, 3, 4, 9)] int m)
     {
         KernelTier kernels = Supported(tier);
-        foreach (WeightFormat format in RandomWeights.PackableFormats(columns).Where(f => PackedMatrix.CanPack(f, columns)).Distinct())
+        foreach ((int columns, int rows) in new[] { (16, 33), (48, 1), (224, 70), (576, 32), (1184, 40) })
         {
-            foreach (bool sharedZero in new[] { false, true })
+            float[] x = RandomWeights.Activations(m, columns, seed: 6, outliers: true);
+            foreach (WeightFormat format in RandomWeights.PackableFormats(columns).Where(f => PackedMatrix.CanPack(f, columns)).Distinct())
             {
-                using WeightMatrix matrix = RandomWeights.Create(rows, columns, format, seed: 5, sharedZero);
-                float[] x = RandomWeights.Activations(m, columns, seed: 6, outliers: true);
-                Assert.That(Multiply(matrix, x, m, kernels), Is.EqualTo(Multiply(matrix, x, m, KernelTier.Scalar)), $"{format} {format.Offset}");
+                foreach (bool sharedZero in new[] { false, true })
+                {
+                    using WeightMatrix matrix = RandomWeights.Create(rows, columns, format, seed: 5, sharedZero);
+                    Assert.That(
+                        Multiply(matrix, x, m, kernels).AsSpan().SequenceEqual(Multiply(matrix, x, m, KernelTier.Scalar)),
+                        $"{rows}x{columns} {format} {format.Offset}");
+                }
             }
         }
     }
@@ -89,7 +92,7 @@ public sealed unsafe class PackedProductTests
     }
 
     [Test]
-    public void A_row_gives_the_same_bits_alone_and_among_others([ValueSource(nameof(Tiers))] string tier, [Values(2, 5, 130)] int m)
+    public void A_row_gives_the_same_bits_alone_and_among_others([ValueSource(nameof(Tiers))] string tier, [Values(2, 3, 5, 130)] int m)
     {
         const int Columns = 608, Rows = 70;
         KernelTier kernels = Supported(tier);
@@ -210,11 +213,10 @@ public sealed unsafe class PackedProductTests
         {
             for (int i = 0; i < 5; i++)
                 PackedProduct.Multiply(parts, px, 576, m, py, 640, null, false, _pool, _scratch);
-            long managed = GC.GetTotalAllocatedBytes(precise: true), native = _scratch.Bytes;
+            long managed = GC.GetAllocatedBytesForCurrentThread(), native = _scratch.Bytes;
             for (int i = 0; i < 20; i++)
                 PackedProduct.Multiply(parts, px, 576, m, py, 640, null, false, _pool, _scratch);
-            long allocated = GC.GetTotalAllocatedBytes(precise: true) - managed;
-            Assert.That(allocated, Is.LessThan(20 * 100), "bytes, of which the measurement itself may take a few hundred");
+            Assert.That(GC.GetAllocatedBytesForCurrentThread() - managed, Is.Zero);
             Assert.That(_scratch.Bytes, Is.EqualTo(native));
         }
     }

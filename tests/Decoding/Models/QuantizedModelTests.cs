@@ -1,5 +1,3 @@
-using Portable.Decoding;
-
 namespace Portable.Tests.Models;
 
 /// <summary>

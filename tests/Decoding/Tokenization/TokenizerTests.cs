@@ -104,4 +104,14 @@ internal sealed class TokenizerTests
             Assert.That(subject.Suffix, Is.EqualTo((int[])[301]));
         });
     }
+
+    [Test]
+    public void A_GGUF_vocabulary_of_GLM_4_begins_texts_with_both_of_its_marks_though_the_file_names_one()
+    {
+        var vocabulary = new GgufVocabulary
+        {
+            Model = "gpt2", Pre = "glm4", Tokens = ["a", "[gMASK]", "<sop>"], TokenTypes = [1, 3, 3], Merges = [], BosId = 1, AddBos = true,
+        };
+        Assert.That(Tokenizer.FromGguf(vocabulary, "glm.gguf").Encode("a", addSpecialTokens: true), Is.EqualTo((int[])[1, 2, 0]));
+    }
 }

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Portable.Backends.Cpu;
 using Portable.Decoding;
-using Portable.Decoding.Media;
 using Portable.Decoding.Model;
 using Portable.Testing.Foreign;
 

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Portable.Backends.Cpu;
 
 /// <summary>One lane: the remainders of vector kernels, and processors without vectors.</summary>
-internal readonly unsafe struct SimdScalar : ISimd<float>
+internal readonly unsafe struct FloatSimdScalar : IFloatSimd<float>
 {
     /// <inheritdoc/>
     public static int Count => 1;

@@ -7,7 +7,7 @@ namespace Portable.Backends.Cpu;
 /// the ladder 512, 256, 128 bits and scalar. No member allocates or checks bounds.
 /// </summary>
 /// <typeparam name="TVector">The vector: Vector512, Vector256 or Vector128 of float, or float.</typeparam>
-internal unsafe interface ISimd<TVector> where TVector : unmanaged
+internal unsafe interface IFloatSimd<TVector> where TVector : unmanaged
 {
     /// <summary>Lanes, at most 16.</summary>
     static abstract int Count { get; }

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Portable.Backends.Cpu;
 
 /// <summary>4 lanes of float32.</summary>
-internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
+internal readonly unsafe struct FloatSimd128 : IFloatSimd<Vector128<float>>
 {
     /// <inheritdoc/>
     public static int Count => 4;

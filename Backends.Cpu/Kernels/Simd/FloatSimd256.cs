@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Portable.Backends.Cpu;
 
 /// <summary>8 lanes of float32.</summary>
-internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
+internal readonly unsafe struct FloatSimd256 : IFloatSimd<Vector256<float>>
 {
     /// <inheritdoc/>
     public static int Count => 8;
@@ -114,14 +114,14 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Vector256<float> x) => Simd128.Sum(x.GetLower() + x.GetUpper());
+    public static float Sum(Vector256<float> x) => FloatSimd128.Sum(x.GetLower() + x.GetUpper());
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Sum4(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) =>
-        Simd128.Sum4(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+        FloatSimd128.Sum4(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float MaxLane(Vector256<float> x) => Simd128.MaxLane(Simd128.Max(x.GetLower(), x.GetUpper()));
+    public static float MaxLane(Vector256<float> x) => FloatSimd128.MaxLane(FloatSimd128.Max(x.GetLower(), x.GetUpper()));
 }

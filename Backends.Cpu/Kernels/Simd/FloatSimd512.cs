@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Portable.Backends.Cpu;
 
 /// <summary>16 lanes of float32.</summary>
-internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
+internal readonly unsafe struct FloatSimd512 : IFloatSimd<Vector512<float>>
 {
     /// <inheritdoc/>
     public static int Count => 16;
@@ -114,14 +114,14 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Sum(Vector512<float> x) => Simd256.Sum(x.GetLower() + x.GetUpper());
+    public static float Sum(Vector512<float> x) => FloatSimd256.Sum(x.GetLower() + x.GetUpper());
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Sum4(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d) =>
-        Simd256.Sum4(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+        FloatSimd256.Sum4(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float MaxLane(Vector512<float> x) => Simd256.MaxLane(Simd256.Max(x.GetLower(), x.GetUpper()));
+    public static float MaxLane(Vector512<float> x) => FloatSimd256.MaxLane(FloatSimd256.Max(x.GetLower(), x.GetUpper()));
 }
