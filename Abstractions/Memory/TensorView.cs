@@ -21,7 +21,7 @@ public readonly record struct TensorView
         int size = type.Size();
         long elements = rows == 0 ? 0 : ((rows - 1L) * rowStride) + columns;
         if (rows < 0 || columns < 0 || rowStride < columns || offset < 0 || offset % size != 0
-            || offset + (elements * size) > buffer.Bytes)
+            || (elements > 0 && offset + (elements * size) > buffer.Bytes))
             ThrowOutside(buffer, offset, type, rows, columns, rowStride);
         Buffer = buffer;
         Offset = offset;
