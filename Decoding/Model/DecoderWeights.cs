@@ -37,7 +37,15 @@ internal sealed class DecoderWeights : IDisposable
         }
         catch
         {
-            uploader.Stream.Synchronize();
+            // Uploads under way must end before their memory goes; on a device that fails again they never will.
+            try
+            {
+                uploader.Stream.Synchronize();
+            }
+            catch (DeviceException)
+            {
+            }
+
             weights.Dispose();
             throw;
         }

@@ -62,7 +62,9 @@ internal sealed class ModelDescription : IDisposable
         }
 
         long vision = Images?.MemoryBytes(device.Capabilities) ?? 0;
-        int chunk = Math.Max(1, options.PrefillChunkTokens);
+        int chunk = options.PrefillChunkTokens;
+        if (chunk is < 1 or > ModelOptions.MaxPrefillChunkTokens)
+            throw new InvalidInputException("option PrefillChunkTokens", $"expected 1 to {ModelOptions.MaxPrefillChunkTokens}, found {chunk}");
         long workspace = DecoderWorkspace.Bytes(config, device.Capabilities.ActivationType, chunk, 1);
         KvCacheLayout page = DecoderSession.CacheLayout(device.Capabilities, config, 1) with { Pages = 1 };
         long kvPerPage = device.KvCacheBytes(page);
