@@ -48,6 +48,7 @@ public sealed partial class PortableModel : IDisposable
             DecoderWeights weights = Own(DecoderWeights.Load(description.Checkpoint, description.Decoder, uploader, cancellation));
             if (description.Images is { } images)
                 Images = Own(images.Load(device, uploader, cancellation));
+            uploader.Complete();
             Decoder = new Decoder(Config, weights);
             _session = Own(new DecoderSession(
                 device, stream, Decoder, plan.ContextTokens, options.PrefillChunkTokens));

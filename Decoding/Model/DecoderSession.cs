@@ -210,9 +210,9 @@ internal sealed class DecoderSession : IDisposable
         {
             _stream.Synchronize();
         }
-        catch (DeviceException)
+        catch (PortableException)
         {
-            // The device is lost: what it still had queued will never run, and its memory is freed all the same.
+            // The device fails, or is lost: what it still had queued will never run, and its memory is freed all the same.
         }
 
         _decodeStep?.Dispose();

@@ -72,6 +72,9 @@ public sealed class WeightUploader
         }
     }
 
+    /// <summary>Reports that everything is loaded; tensors that no part asked for are not waited for.</summary>
+    internal void Complete() => _progress?.Report(new LoadProgress("weights", _totalBytes, _totalBytes));
+
     /// <summary>Uploads a vector as float32 [1, length]; the caller owns its buffer.</summary>
     public TensorView Vector(string tensor, int length) => Vectors((tensor, length));
 
