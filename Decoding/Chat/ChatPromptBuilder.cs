@@ -55,7 +55,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
             foreach (FunctionResultContent result in message.Contents.OfType<FunctionResultContent>())
             {
                 rendered.Add(TemplateValue.Object(
-                    ("role", "tool"), ("tool_call_id", result.CallId), ("content", Guarded(ResultText(result)))));
+                    ("role", "tool"), ("tool_call_id", Guarded(result.CallId)), ("content", Guarded(ResultText(result)))));
             }
 
             var parts = new List<TemplateValue>();
@@ -84,7 +84,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
                     case UriContent uri:
                         throw new UnsupportedException($"Content by address ({uri.MediaType})", "addresses are not fetched; send the bytes as DataContent");
                     case FunctionCallContent call:
-                        toolCalls.Add(ToolCall(call));
+                        toolCalls.Add(ToolCall(call, Guarded));
                         break;
                     case FunctionResultContent or UsageContent:
                         break;
@@ -99,7 +99,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
             TemplateValue body = hasImages
                 ? TemplateValue.List(parts)
                 : Guarded(string.Concat(message.Contents.OfType<TextContent>().Select(t => t.Text)));
-            var members = new List<(string, TemplateValue)> { ("role", message.Role.Value), ("content", body) };
+            var members = new List<(string, TemplateValue)> { ("role", Guarded(message.Role.Value)), ("content", body) };
             if (reasoning.Length > 0)
             {
                 members.Insert(0, ("thinking", Guarded(reasoning)));
@@ -162,31 +162,58 @@ internal sealed class ChatPromptBuilder(PortableModel model)
         ("function", TemplateValue.Object(
             ("name", tool.Name), ("description", tool.Description), ("parameters", TemplateValue.FromJson(tool.JsonSchema)))));
 
-    private static TemplateValue ToolCall(FunctionCallContent call)
+    private static TemplateValue ToolCall(FunctionCallContent call, Func<string, string> guarded)
     {
         IEnumerable<(string, TemplateValue)> arguments = (call.Arguments ?? new Dictionary<string, object?>()).Select(a => (a.Key, a.Value switch
         {
             null => TemplateValue.None,
-            string text => text,
+            string text => guarded(text),
             bool flag => flag,
             int number => number,
             long number => number,
             double number => number,
-            JsonElement json => TemplateValue.FromJson(json),
-            object other => (TemplateValue)other.ToString(),
+            object other => Json(other),
         }));
+        TemplateValue Json(object value)
+        {
+            JsonElement json = ToJson(value);
+            // Refuses what is nested too deeply for the walk below.
+            TemplateValue.FromJson(json);
+            return Walk(json);
+        }
+
+        TemplateValue Walk(JsonElement json) => json.ValueKind switch
+        {
+            JsonValueKind.String => guarded(json.GetString()!),
+            JsonValueKind.Array => TemplateValue.List(json.EnumerateArray().Select(Walk)),
+            JsonValueKind.Object => TemplateValue.Object(json.EnumerateObject().Select(p => (guarded(p.Name), Walk(p.Value)))),
+            _ => TemplateValue.FromJson(json),
+        };
+
         return TemplateValue.Object(
-            ("id", call.CallId),
+            ("id", guarded(call.CallId)),
             ("type", "function"),
-            ("function", TemplateValue.Object(("name", call.Name), ("arguments", TemplateValue.Object(arguments)))));
+            ("function", TemplateValue.Object(("name", guarded(call.Name)), ("arguments", TemplateValue.Object(arguments)))));
     }
 
     private static string ResultText(FunctionResultContent result) => result.Result switch
     {
         null => "",
         string text => text,
-        JsonElement { ValueKind: JsonValueKind.String } json => json.GetString()!,
-        JsonElement json => json.GetRawText(),
-        object other => other.ToString() ?? "",
+        object other => ToJson(other) is var json && json.ValueKind == JsonValueKind.String ? json.GetString()! : json.GetRawText(),
     };
+
+    private static JsonElement ToJson(object value)
+    {
+        if (value is JsonElement ready)
+            return ready;
+        try
+        {
+            return JsonSerializer.SerializeToElement(value, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)));
+        }
+        catch (Exception error) when (error is NotSupportedException or JsonException)
+        {
+            throw new InvalidInputException("messages", $"a value of type {value.GetType().Name} in a tool call or its result cannot be written as JSON", error);
+        }
+    }
 }
