@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 using Portable.Decoding.Templates;
@@ -42,7 +44,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
         foreach ((string name, TemplateValue value) in options.TemplateArguments)
             variables[name] = value;
         if (options.Tools.Count > 0)
-            variables["tools"] = TemplateValue.List(options.Tools.Select(ToolValue));
+            variables["tools"] = TemplateValue.List(options.Tools.Select(tool => ToolValue(tool, Guarded)));
         string text = template.Render(variables);
         int[] tokens = model.Tokenizer.EncodePrompt(text, guard);
         return new Result(Expand(tokens, images), text.Replace(guard.ToString(), "", StringComparison.Ordinal));
@@ -157,10 +159,10 @@ internal sealed class ChatPromptBuilder(PortableModel model)
         throw new InvalidInputException("messages", "they contain every Unicode noncharacter from U+FDD0 to U+FDEF");
     }
 
-    private static TemplateValue ToolValue(AIFunctionDeclaration tool) => TemplateValue.Object(
+    private static TemplateValue ToolValue(AIFunctionDeclaration tool, Func<string, string> guarded) => TemplateValue.Object(
         ("type", "function"),
         ("function", TemplateValue.Object(
-            ("name", tool.Name), ("description", tool.Description), ("parameters", TemplateValue.FromJson(tool.JsonSchema)))));
+            ("name", guarded(tool.Name)), ("description", guarded(tool.Description)), ("parameters", Json(tool.JsonSchema, guarded)))));
 
     private static TemplateValue ToolCall(FunctionCallContent call, Func<string, string> guarded)
     {
@@ -172,36 +174,45 @@ internal sealed class ChatPromptBuilder(PortableModel model)
             int number => number,
             long number => number,
             double number => number,
-            object other => Json(other),
+            object other => Json(ToJson(other), guarded),
         }));
-        TemplateValue Json(object value)
-        {
-            JsonElement json = ToJson(value);
-            // Refuses what is nested too deeply for the walk below.
-            TemplateValue.FromJson(json);
-            return Walk(json);
-        }
-
-        TemplateValue Walk(JsonElement json) => json.ValueKind switch
-        {
-            JsonValueKind.String => guarded(json.GetString()!),
-            JsonValueKind.Array => TemplateValue.List(json.EnumerateArray().Select(Walk)),
-            JsonValueKind.Object => TemplateValue.Object(json.EnumerateObject().Select(p => (guarded(p.Name), Walk(p.Value)))),
-            _ => TemplateValue.FromJson(json),
-        };
-
         return TemplateValue.Object(
             ("id", guarded(call.CallId)),
             ("type", "function"),
             ("function", TemplateValue.Object(("name", guarded(call.Name)), ("arguments", TemplateValue.Object(arguments)))));
     }
 
+    /// <summary>A JSON value with every string in it guarded.</summary>
+    private static TemplateValue Json(JsonElement json, Func<string, string> guarded)
+    {
+        // Refuses what is nested too deeply for the walk below.
+        TemplateValue.FromJson(json);
+        return Walk(json);
+
+        TemplateValue Walk(JsonElement value) => value.ValueKind switch
+        {
+            JsonValueKind.String => guarded(value.GetString()!),
+            JsonValueKind.Array => TemplateValue.List(value.EnumerateArray().Select(Walk)),
+            JsonValueKind.Object => TemplateValue.Object(value.EnumerateObject().Select(p => (guarded(p.Name), Walk(p.Value)))),
+            _ => TemplateValue.FromJson(value),
+        };
+    }
+
     private static string ResultText(FunctionResultContent result) => result.Result switch
     {
         null => "",
         string text => text,
-        object other => ToJson(other) is var json && json.ValueKind == JsonValueKind.String ? json.GetString()! : json.GetRawText(),
+        object other => ToJson(other) is var json && json.ValueKind == JsonValueKind.String ? json.GetString()! : Compact(json),
     };
+
+    /// <summary>JSON without indentation or needless escapes: both would only cost tokens.</summary>
+    private static string Compact(JsonElement json)
+    {
+        using var bytes = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+            json.WriteTo(writer);
+        return Encoding.UTF8.GetString(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
+    }
 
     private static JsonElement ToJson(object value)
     {

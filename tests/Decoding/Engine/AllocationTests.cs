@@ -78,7 +78,7 @@ public sealed class AllocationTests
     public async Task A_whole_generation_allocates_less_than_its_tokens_could_cost([Values] bool isSampled)
     {
         using var tiny = new TinyModel(seed: 2, context: 2048);
-        using PortableModel model = await Models.LoadAsync(tiny, configure: o => o.Threads = 1);
+        using PortableModel model = await Loading.LoadAsync(tiny, configure: o => o.Threads = 1);
         SamplingOptions sampling = isSampled ? Sampled : SamplingOptions.Greedy;
         await GenerateAsync(200);
         await GenerateAsync(200);

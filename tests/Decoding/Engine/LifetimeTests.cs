@@ -24,14 +24,14 @@ public sealed class LifetimeTests
     public async Task Disposing_while_generating_ends_the_call_and_gives_the_memory_back([Values] bool onForeign)
     {
         var backend = new ForeignBackend();
-        PortableModel model = await Models.LoadAsync(_tiny.Folder, onForeign ? backend : new CpuBackend());
+        PortableModel model = await Loading.LoadAsync(_tiny.Folder, onForeign ? backend : new CpuBackend());
         Task? waiting = null;
         int seen = 0;
         var ended = await Assert.CatchAsync<ObjectDisposedException>(async () =>
         {
-            await foreach (GeneratedToken _ in model.Generate(Models.Prompt(model, "hello"), new GenerationOptions { IgnoreEndTokens = true }))
+            await foreach (GeneratedToken _ in model.Generate(Loading.Prompt(model, "hello"), new GenerationOptions { IgnoreEndTokens = true }))
             {
-                waiting ??= Models.TokensAsync(model, Models.Prompt(model, "waiting"));
+                waiting ??= Loading.TokensAsync(model, Loading.Prompt(model, "waiting"));
                 if (++seen == 3)
                     model.Dispose();
             }
@@ -47,8 +47,8 @@ public sealed class LifetimeTests
     [Test]
     public async Task Leaving_an_enumeration_after_the_model_was_disposed_of_is_no_error()
     {
-        PortableModel model = await Models.LoadAsync(_tiny.Folder);
-        await foreach (GeneratedToken _ in model.Generate(Models.Prompt(model, "hello"), new GenerationOptions { IgnoreEndTokens = true }))
+        PortableModel model = await Loading.LoadAsync(_tiny.Folder);
+        await foreach (GeneratedToken _ in model.Generate(Loading.Prompt(model, "hello"), new GenerationOptions { IgnoreEndTokens = true }))
         {
             model.Dispose();
             break;
@@ -61,15 +61,15 @@ public sealed class LifetimeTests
     public async Task Two_models_live_side_by_side_and_one_outlives_the_other()
     {
         using var other = new TinyModel(seed: 8, modelType: "qwen3");
-        using PortableModel a = await Models.LoadAsync(_tiny.Folder);
-        PortableModel b = await Models.LoadAsync(other);
-        int[] expectedA = await Models.TokensAsync(a, Models.Prompt(a, "hello")), expectedB = await Models.TokensAsync(b, Models.Prompt(b, "hello"));
+        using PortableModel a = await Loading.LoadAsync(_tiny.Folder);
+        PortableModel b = await Loading.LoadAsync(other);
+        int[] expectedA = await Loading.TokensAsync(a, Loading.Prompt(a, "hello")), expectedB = await Loading.TokensAsync(b, Loading.Prompt(b, "hello"));
         Assert.That(expectedA, Is.Not.EqualTo(expectedB));
         int[][] together = await Task.WhenAll(
-            Models.TokensAsync(a, Models.Prompt(a, "hello")), Models.TokensAsync(b, Models.Prompt(b, "hello")));
+            Loading.TokensAsync(a, Loading.Prompt(a, "hello")), Loading.TokensAsync(b, Loading.Prompt(b, "hello")));
         Assert.That(together, Is.EqualTo(new[] { expectedA, expectedB }));
         b.Dispose();
-        Assert.That(await Models.TokensAsync(a, Models.Prompt(a, "hello")), Is.EqualTo(expectedA));
+        Assert.That(await Loading.TokensAsync(a, Loading.Prompt(a, "hello")), Is.EqualTo(expectedA));
     }
 
     [Test]
@@ -77,7 +77,7 @@ public sealed class LifetimeTests
     {
         var backend = new ForeignBackend();
         using var cancellation = new CancellationTokenSource();
-        var cancelled = await Assert.CatchAsync<OperationCanceledException>(() => Models.LoadAsync(
+        var cancelled = await Assert.CatchAsync<OperationCanceledException>(() => Loading.LoadAsync(
             _tiny.Folder, backend, cancellation: cancellation.Token, progress: new Synchronous(_ => cancellation.Cancel())));
         Assert.That(cancelled!.CancellationToken, Is.EqualTo(cancellation.Token));
         Assert.That(backend.Faults.Calls(ForeignCall.LoadWeight), Is.Positive, "something had been loaded");
@@ -88,7 +88,7 @@ public sealed class LifetimeTests
     public async Task Loading_reports_progress_that_rises_to_the_whole()
     {
         var fractions = new List<double>();
-        using PortableModel model = await Models.LoadAsync(_tiny.Folder, progress: new Synchronous(p => fractions.Add(p.Fraction)));
+        using PortableModel model = await Loading.LoadAsync(_tiny.Folder, progress: new Synchronous(p => fractions.Add(p.Fraction)));
         Assert.That(fractions, Is.Ordered);
         Assert.That(fractions[0], Is.GreaterThan(0).And.LessThan(1));
         Assert.That(fractions[^1], Is.EqualTo(1));
@@ -100,7 +100,7 @@ public sealed class LifetimeTests
         using var tiny = new TinyModel(seed: 7, hidden: 32, layers: 2);
         tiny.Tensors["model.layers.1.post_attention_layernorm.weight"] = ([31], new float[31]);
         var backend = new ForeignBackend();
-        var error = await Assert.CatchAsync<InvalidModelException>(() => Models.LoadAsync(tiny, backend));
+        var error = await Assert.CatchAsync<InvalidModelException>(() => Loading.LoadAsync(tiny, backend));
         Assert.That(error!.Message, Does.Contain("model.layers.1.post_attention_layernorm.weight").And.Contain("32").And.Contain("31"));
         Assert.That(backend.Leaks, Is.Empty);
     }
@@ -111,9 +111,9 @@ public sealed class LifetimeTests
     {
         var healthy = new ForeignBackend();
         var counts = new Dictionary<ForeignCall, long>();
-        using (PortableModel model = await Models.LoadAsync(_tiny.Folder, healthy))
+        using (PortableModel model = await Loading.LoadAsync(_tiny.Folder, healthy))
         {
-            await Models.TokensAsync(model, new ModelPrompt([.. Enumerable.Range(40, 20)]), 3);
+            await Loading.TokensAsync(model, new ModelPrompt([.. Enumerable.Range(40, 20)]), 3);
             foreach (ForeignCall call in Enum.GetValues<ForeignCall>())
                 counts[call] = healthy.Faults.Calls(call);
         }
@@ -127,8 +127,8 @@ public sealed class LifetimeTests
                 PortableModel? model = null;
                 try
                 {
-                    model = await Models.LoadAsync(_tiny.Folder, backend);
-                    await Models.TokensAsync(model, new ModelPrompt([.. Enumerable.Range(40, 20)]), 3);
+                    model = await Loading.LoadAsync(_tiny.Folder, backend);
+                    await Loading.TokensAsync(model, new ModelPrompt([.. Enumerable.Range(40, 20)]), 3);
                     Assert.Fail($"{call} {number} {kind} was not reported");
                 }
                 catch (PortableException error)
@@ -139,12 +139,12 @@ public sealed class LifetimeTests
 
                 if (model is not null && kind == FaultKind.DeviceLost)
                 {
-                    var later = await Assert.CatchAsync<DeviceException>(() => Models.TokensAsync(model, new ModelPrompt([40]), 1));
+                    var later = await Assert.CatchAsync<DeviceException>(() => Loading.TokensAsync(model, new ModelPrompt([40]), 1));
                     Assert.That(later!.IsDeviceLost, "a lost device stays lost");
                 }
                 else if (model is not null)
                 {
-                    Assert.That(await Models.TokensAsync(model, new ModelPrompt([40, 41]), 2), Has.Length.EqualTo(2), $"{call} {number}: the model lives on");
+                    Assert.That(await Loading.TokensAsync(model, new ModelPrompt([40, 41]), 2), Has.Length.EqualTo(2), $"{call} {number}: the model lives on");
                 }
 
                 Assert.DoesNotThrow(() => model?.Dispose(), $"{call} {number}");
@@ -159,7 +159,7 @@ public sealed class LifetimeTests
         [Values(FaultKind.Failure, FaultKind.DeviceLost, FaultKind.OutOfMemory)] FaultKind kind)
     {
         var backend = new ForeignBackend();
-        PortableModel model = await Models.LoadAsync(_tiny.Folder, backend);
+        PortableModel model = await Loading.LoadAsync(_tiny.Folder, backend);
         backend.Faults.FailNext(ForeignCall.Synchronize, kind);
         Assert.DoesNotThrow(model.Dispose);
         Assert.That(backend.Leaks, Is.Empty);
@@ -171,10 +171,10 @@ public sealed class LifetimeTests
     {
         using var tiny = new TinyModel(seed: 7, hidden: 32, layers: 1);
         Array.Fill(tiny.Tensors["lm_head.weight"].Values, float.NaN);
-        using PortableModel model = await Models.LoadAsync(tiny);
-        Assert.That(await Models.TokensAsync(model, new ModelPrompt([40, 41]), 4), Has.Length.EqualTo(4));
+        using PortableModel model = await Loading.LoadAsync(tiny);
+        Assert.That(await Loading.TokensAsync(model, new ModelPrompt([40, 41]), 4), Has.Length.EqualTo(4));
         var sampled = new SamplingOptions { Temperature = 1, TopP = 0.9f, TopK = 5, Seed = 1, TopLogProbabilities = 3 };
-        Assert.That(await Models.TokensAsync(model, new ModelPrompt([40, 41]), 4, sampled), Has.Length.EqualTo(4));
+        Assert.That(await Loading.TokensAsync(model, new ModelPrompt([40, 41]), 4, sampled), Has.Length.EqualTo(4));
     }
 
     private sealed class Synchronous(Action<LoadProgress> report) : IProgress<LoadProgress>

@@ -24,20 +24,20 @@ public sealed class LimitTests
     public async Task A_prompt_longer_than_the_context_is_refused_with_both_counts_before_prefill()
     {
         var backend = new ForeignBackend();
-        using PortableModel model = await Models.LoadAsync(_tiny.Folder, backend, o => o.ContextTokens = 32);
+        using PortableModel model = await Loading.LoadAsync(_tiny.Folder, backend, o => o.ContextTokens = 32);
         long before = backend.Faults.Calls(ForeignCall.Enqueue);
         var error = Assert.Catch<PromptTooLongException>(() => model.Generate(new ModelPrompt(new int[100])));
         Assert.That((error!.PromptTokens, error.LimitTokens), Is.EqualTo((100, 31)));
         Assert.That(error.Message, Does.Contain("100").And.Contain("31"));
         Assert.That(backend.Faults.Calls(ForeignCall.Enqueue), Is.EqualTo(before));
         Assert.Throws<PromptTooLongException>(() => model.Generate(new ModelPrompt(new int[32])));
-        Assert.That(await Models.TokensAsync(model, new ModelPrompt(new int[31]), 5), Has.Length.EqualTo(2), "one token from the prompt, one more that fills the context");
+        Assert.That(await Loading.TokensAsync(model, new ModelPrompt(new int[31]), 5), Has.Length.EqualTo(2), "one token from the prompt, one more that fills the context");
     }
 
     [Test]
     public async Task A_full_context_ends_the_output_and_so_does_the_limit_asked_for()
     {
-        using PortableModel model = await Models.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = 24);
+        using PortableModel model = await Loading.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = 24);
         Assert.That(await EndAsync(null), Is.EqualTo((GenerationEnd.ContextFull, 15)));
         Assert.That(await EndAsync(4), Is.EqualTo((GenerationEnd.MaxTokens, 4)));
         Assert.Throws<InvalidInputException>(() => model.Generate(new ModelPrompt([1]), new GenerationOptions { MaxTokens = 0 }));
@@ -60,7 +60,7 @@ public sealed class LimitTests
     public async Task A_budget_that_is_too_small_is_refused_with_both_numbers_before_a_weight_is_read()
     {
         var backend = new ForeignBackend();
-        var error = await Assert.CatchAsync<DeviceOutOfMemoryException>(() => Models.LoadAsync(_tiny.Folder, backend, o => o.MemoryBudgetBytes = 300_000));
+        var error = await Assert.CatchAsync<DeviceOutOfMemoryException>(() => Loading.LoadAsync(_tiny.Folder, backend, o => o.MemoryBudgetBytes = 300_000));
         Assert.That(error!.NeededBytes, Is.GreaterThan(300_000));
         Assert.That(error.AvailableBytes, Is.EqualTo(300_000));
         Assert.That(backend.Faults.Calls(ForeignCall.LoadWeight) + backend.Faults.Calls(ForeignCall.Allocate), Is.Zero);
@@ -76,10 +76,10 @@ public sealed class LimitTests
         MemoryPlan shrunk = Plan(new CpuBackend(), o => o.MemoryBudgetBytes = budget);
         Assert.That(shrunk.ContextTokens, Is.InRange(256, 352));
         Assert.That(shrunk.Fits);
-        using PortableModel model = await Models.LoadAsync(_tiny.Folder, configure: o => o.MemoryBudgetBytes = budget);
+        using PortableModel model = await Loading.LoadAsync(_tiny.Folder, configure: o => o.MemoryBudgetBytes = budget);
         Assert.That(model.ContextTokens, Is.EqualTo(shrunk.ContextTokens));
         Assert.That(model.Device.ReservedBytes, Is.LessThanOrEqualTo(budget));
-        await Assert.ThrowsAsync<DeviceOutOfMemoryException>(() => Models.LoadAsync(_tiny.Folder, configure: o =>
+        await Assert.ThrowsAsync<DeviceOutOfMemoryException>(() => Loading.LoadAsync(_tiny.Folder, configure: o =>
         {
             o.MemoryBudgetBytes = budget;
             o.ContextTokens = 512;
@@ -92,9 +92,9 @@ public sealed class LimitTests
         using var tiny = new TinyModel(seed: 4, modelType: family);
         tiny.Write();
         IBackend backend = onForeign ? new ForeignBackend() : new CpuBackend();
-        MemoryPlan plan = PortableModel.PlanMemory(Models.Options(tiny.Folder, backend.Id), new BackendSelector([backend]));
-        using PortableModel model = await Models.LoadAsync(tiny.Folder, backend, o => o.MemoryBudgetBytes = plan.TotalBytes);
-        Assert.That(await Models.TokensAsync(model, new ModelPrompt([40]), 2), Has.Length.EqualTo(2));
+        MemoryPlan plan = PortableModel.PlanMemory(Loading.Options(tiny.Folder, backend.Id), new BackendSelector([backend]));
+        using PortableModel model = await Loading.LoadAsync(tiny.Folder, backend, o => o.MemoryBudgetBytes = plan.TotalBytes);
+        Assert.That(await Loading.TokensAsync(model, new ModelPrompt([40]), 2), Has.Length.EqualTo(2));
     }
 
     [Test]
@@ -103,7 +103,7 @@ public sealed class LimitTests
     {
         using var tiny = new TinyModel(seed: 4, modelType: family);
         IBackend backend = onForeign ? new ForeignBackend() : new CpuBackend();
-        using PortableModel model = await Models.LoadAsync(tiny, backend, o => o.Numerics = numerics);
+        using PortableModel model = await Loading.LoadAsync(tiny, backend, o => o.Numerics = numerics);
         foreach ((MemoryKind kind, long planned) in ((MemoryKind, long)[])
             [(MemoryKind.Weights, model.Plan.WeightBytes), (MemoryKind.KvCache, model.Plan.KvBytes), (MemoryKind.Workspace, model.Plan.WorkspaceBytes)])
         {
@@ -118,18 +118,18 @@ public sealed class LimitTests
     [TestCase(int.MaxValue)]
     public async Task A_prefill_step_out_of_range_is_refused_by_name(int tokens)
     {
-        var error = await Assert.CatchAsync<InvalidInputException>(() => Models.LoadAsync(_tiny.Folder, configure: o => o.PrefillChunkTokens = tokens));
+        var error = await Assert.CatchAsync<InvalidInputException>(() => Loading.LoadAsync(_tiny.Folder, configure: o => o.PrefillChunkTokens = tokens));
         Assert.That(error!.Message, Does.Contain("PrefillChunkTokens"));
     }
 
     [Test]
     public async Task A_context_out_of_range_is_refused_by_name_or_by_memory()
     {
-        var error = await Assert.CatchAsync<InvalidInputException>(() => Models.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = 1));
+        var error = await Assert.CatchAsync<InvalidInputException>(() => Loading.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = 1));
         Assert.That(error!.Message, Does.Contain("ContextTokens"));
-        await Assert.ThrowsAsync<DeviceOutOfMemoryException>(() => Models.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = int.MaxValue));
+        await Assert.ThrowsAsync<DeviceOutOfMemoryException>(() => Loading.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = int.MaxValue));
     }
 
     private MemoryPlan Plan(IBackend backend, Action<ModelOptions>? configure = null) =>
-        PortableModel.PlanMemory(Models.Options(_tiny.Folder, backend.Id, configure), new BackendSelector([backend]));
+        PortableModel.PlanMemory(Loading.Options(_tiny.Folder, backend.Id, configure), new BackendSelector([backend]));
 }

@@ -31,7 +31,7 @@ public sealed class PrefixReuseTests
 
     private async Task<int[]> FreshAsync(ModelPrompt prompt)
     {
-        using PortableModel model = await Models.LoadAsync(_tiny.Folder);
+        using PortableModel model = await Loading.LoadAsync(_tiny.Folder);
         return (await RunAsync(model, prompt)).Tokens;
     }
 
@@ -46,7 +46,7 @@ public sealed class PrefixReuseTests
     [Test]
     public async Task The_second_turn_of_a_chat_reuses_the_first_and_answers_as_a_fresh_model_would()
     {
-        using PortableModel model = await Models.LoadAsync(_tiny.Folder), fresh = await Models.LoadAsync(_tiny.Folder);
+        using PortableModel model = await Loading.LoadAsync(_tiny.Folder), fresh = await Loading.LoadAsync(_tiny.Folder);
         var options = new ChatOptions { MaxOutputTokens = 10 };
         List<ChatMessage> messages = [new(ChatRole.User, "What is the capital of France?")];
         ChatResponse first = await new PortableChatClient(model).GetResponseAsync(messages, options);
@@ -61,7 +61,7 @@ public sealed class PrefixReuseTests
     [Test]
     public async Task The_reuse_ends_where_the_prompts_differ_and_leaves_one_token_to_run()
     {
-        using PortableModel model = await Models.LoadAsync(_tiny.Folder);
+        using PortableModel model = await Loading.LoadAsync(_tiny.Folder);
         await RunAsync(model, Numbers(60));
         (int[] same, int all) = await RunAsync(model, Numbers(60));
         Assert.That(all, Is.EqualTo(59));
@@ -79,7 +79,7 @@ public sealed class PrefixReuseTests
     [Test]
     public async Task The_output_is_reused_when_the_next_prompt_holds_it()
     {
-        using PortableModel model = await Models.LoadAsync(_tiny.Folder);
+        using PortableModel model = await Loading.LoadAsync(_tiny.Folder);
         ModelPrompt prompt = Numbers(30);
         (int[] output, _) = await RunAsync(model, prompt);
         var next = new ModelPrompt([.. prompt.Tokens, .. output, 65, 66]);
@@ -91,7 +91,7 @@ public sealed class PrefixReuseTests
     [Test]
     public async Task After_a_cancelled_call_what_was_finished_is_reused_and_the_answer_is_right()
     {
-        using PortableModel model = await Models.LoadAsync(_tiny.Folder);
+        using PortableModel model = await Loading.LoadAsync(_tiny.Folder);
         ModelPrompt prompt = Numbers(40);
         await foreach (GeneratedToken _ in model.Generate(prompt, new GenerationOptions { IgnoreEndTokens = true }))
             break;
@@ -108,7 +108,7 @@ public sealed class PrefixReuseTests
     public async Task After_a_failed_call_nothing_is_reused_and_the_answer_is_right(ForeignCall call)
     {
         var backend = new ForeignBackend();
-        using PortableModel model = await Models.LoadAsync(_tiny.Folder, backend);
+        using PortableModel model = await Loading.LoadAsync(_tiny.Folder, backend);
         ModelPrompt prompt = Numbers(20);
         (int[] expected, _) = await RunAsync(model, prompt);
         backend.Faults.FailNext(call);

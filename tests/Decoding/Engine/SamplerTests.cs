@@ -204,7 +204,7 @@ public sealed class SamplerTests
     public async Task A_model_reports_the_log_probabilities_of_its_own_logits_whatever_the_options()
     {
         using var tiny = new TinyModel(seed: 6);
-        using PortableModel model = await Models.LoadAsync(tiny);
+        using PortableModel model = await Loading.LoadAsync(tiny);
         var options = new GenerationOptions
         {
             MaxTokens = 4, IgnoreEndTokens = true, Sampling = new SamplingOptions { TopLogProbabilities = 4, LogitBias = new Dictionary<int, float> { [65] = 500 } },
@@ -218,12 +218,12 @@ public sealed class SamplerTests
             Assert.That(token.Top.Sum(t => Math.Exp(t.LogProbability)), Is.LessThanOrEqualTo(1.0001));
         }
 
-        int[] plain = await Models.TokensAsync(model, new ModelPrompt([40, 41]), 8);
-        int[] again = await Models.TokensAsync(model, new ModelPrompt([40, 41]), 8, new SamplingOptions { TopLogProbabilities = 0 });
+        int[] plain = await Loading.TokensAsync(model, new ModelPrompt([40, 41]), 8);
+        int[] again = await Loading.TokensAsync(model, new ModelPrompt([40, 41]), 8, new SamplingOptions { TopLogProbabilities = 0 });
         Assert.That(again, Is.EqualTo(plain), "asking for log-probabilities changes no token");
-        int[] hot = await Models.TokensAsync(model, new ModelPrompt([40, 41]), 8, new SamplingOptions { Temperature = 5, Seed = 1 });
-        Assert.That(await Models.TokensAsync(model, new ModelPrompt([40, 41]), 8, new SamplingOptions { Temperature = 5, Seed = 1 }), Is.EqualTo(hot));
-        Assert.That(await Models.TokensAsync(model, new ModelPrompt([40, 41]), 8, new SamplingOptions { Temperature = 5, Seed = 2 }), Is.Not.EqualTo(hot));
+        int[] hot = await Loading.TokensAsync(model, new ModelPrompt([40, 41]), 8, new SamplingOptions { Temperature = 5, Seed = 1 });
+        Assert.That(await Loading.TokensAsync(model, new ModelPrompt([40, 41]), 8, new SamplingOptions { Temperature = 5, Seed = 1 }), Is.EqualTo(hot));
+        Assert.That(await Loading.TokensAsync(model, new ModelPrompt([40, 41]), 8, new SamplingOptions { Temperature = 5, Seed = 2 }), Is.Not.EqualTo(hot));
     }
 
     private static int Choose(float[] logits, SamplingOptions options)

@@ -14,7 +14,7 @@ public sealed class TurnTests
     public async Task Load()
     {
         _tiny = new TinyModel(seed: 3, context: 4096);
-        _model = await Models.LoadAsync(_tiny);
+        _model = await Loading.LoadAsync(_tiny);
     }
 
     [OneTimeTearDown]
@@ -24,7 +24,7 @@ public sealed class TurnTests
         _tiny.Dispose();
     }
 
-    private ModelPrompt Prompt(string text) => Models.Prompt(_model, text);
+    private ModelPrompt Prompt(string text) => Loading.Prompt(_model, text);
 
     [Test]
     public async Task Eight_concurrent_calls_give_the_answers_of_single_calls()
@@ -32,9 +32,9 @@ public sealed class TurnTests
         ModelPrompt[] prompts = [.. Enumerable.Range(0, 8).Select(i => Prompt($"question {i}: {new string((char)('a' + i), 10 + (3 * i))}"))];
         var single = new List<int[]>();
         foreach (ModelPrompt prompt in prompts)
-            single.Add(await Models.TokensAsync(_model, prompt));
+            single.Add(await Loading.TokensAsync(_model, prompt));
         Assert.That(single.Select(t => string.Join(' ', t)).Distinct().Count(), Is.EqualTo(8), "the questions have answers of their own");
-        int[][] concurrent = await Task.WhenAll(prompts.Select(p => Task.Run(() => Models.TokensAsync(_model, p))));
+        int[][] concurrent = await Task.WhenAll(prompts.Select(p => Task.Run(() => Loading.TokensAsync(_model, p))));
         Assert.That(concurrent, Is.EqualTo(single));
     }
 
@@ -44,15 +44,15 @@ public sealed class TurnTests
         string[] questions = [.. Enumerable.Range(0, 8).Select(i => new string((char)('k' + i), 20 + i))];
         var single = new List<string>();
         foreach (string question in questions)
-            single.Add((await Models.AskAsync(_model, question)).Text);
-        ChatResponse[] concurrent = await Task.WhenAll(questions.Select(q => Task.Run(() => Models.AskAsync(_model, q))));
+            single.Add((await Loading.AskAsync(_model, question)).Text);
+        ChatResponse[] concurrent = await Task.WhenAll(questions.Select(q => Task.Run(() => Loading.AskAsync(_model, q))));
         Assert.That(concurrent.Select(r => r.Text), Is.EqualTo(single));
     }
 
     [Test]
     public async Task A_waiting_call_can_be_cancelled_and_the_running_one_is_unharmed()
     {
-        int[] expected = await Models.TokensAsync(_model, Prompt("running"), 40);
+        int[] expected = await Loading.TokensAsync(_model, Prompt("running"), 40);
         var tokens = new List<int>();
         using var cancellation = new CancellationTokenSource();
         Task? waiting = null;
@@ -60,7 +60,7 @@ public sealed class TurnTests
             Prompt("running"), new GenerationOptions { MaxTokens = 4000, IgnoreEndTokens = true }))
         {
             tokens.Add(token.Token);
-            waiting ??= Models.TokensAsync(_model, Prompt("waiting"), cancellation: cancellation.Token);
+            waiting ??= Loading.TokensAsync(_model, Prompt("waiting"), cancellation: cancellation.Token);
             if (tokens.Count == 20)
             {
                 Assert.That(waiting.IsCompleted, Is.False, "it waits for its turn");
@@ -81,13 +81,13 @@ public sealed class TurnTests
     {
         ModelPrompt prompt = new([.. Enumerable.Range(0, 3000).Select(i => 33 + (i * 7 % 200))]);
         using var cancellation = new CancellationTokenSource();
-        Task<int[]> call = Models.TokensAsync(_model, prompt, 4, cancellation: cancellation.Token);
+        Task<int[]> call = Loading.TokensAsync(_model, prompt, 4, cancellation: cancellation.Token);
         await Task.Delay(5);
         await cancellation.CancelAsync();
         var cancelled = await Assert.CatchAsync<OperationCanceledException>(() => call);
         Assert.That(cancelled!.CancellationToken, Is.EqualTo(cancellation.Token));
 
-        int[] next = await Models.TokensAsync(_model, prompt, 4);
+        int[] next = await Loading.TokensAsync(_model, prompt, 4);
         Assert.That(next, Is.EqualTo(await FreshAsync(prompt, 4)));
     }
 
@@ -107,7 +107,7 @@ public sealed class TurnTests
         });
         Assert.That(cancelled!.CancellationToken, Is.EqualTo(cancellation.Token));
         Assert.That(seen, Is.LessThan(4000), "long before the context is full");
-        Assert.That(await Models.TokensAsync(_model, prompt), Is.EqualTo(await FreshAsync(prompt, 12)));
+        Assert.That(await Loading.TokensAsync(_model, prompt), Is.EqualTo(await FreshAsync(prompt, 12)));
     }
 
     [Test]
@@ -139,10 +139,10 @@ public sealed class TurnTests
     [Test]
     public async Task Leaving_an_enumeration_frees_the_turn()
     {
-        int[] expected = await Models.TokensAsync(_model, Prompt("first"));
+        int[] expected = await Loading.TokensAsync(_model, Prompt("first"));
         await foreach (GeneratedToken _ in _model.Generate(Prompt("second"), new GenerationOptions { IgnoreEndTokens = true }))
             break;
-        Assert.That(await Models.TokensAsync(_model, Prompt("first")).WaitAsync(TimeSpan.FromSeconds(20)), Is.EqualTo(expected));
+        Assert.That(await Loading.TokensAsync(_model, Prompt("first")).WaitAsync(TimeSpan.FromSeconds(20)), Is.EqualTo(expected));
     }
 
     [Test]
@@ -153,7 +153,7 @@ public sealed class TurnTests
             await foreach (GeneratedToken _ in _model.Generate(Prompt("second"), new GenerationOptions { IgnoreEndTokens = true }))
                 throw new NotFiniteNumberException();
         });
-        Assert.That(await Models.TokensAsync(_model, Prompt("first")).WaitAsync(TimeSpan.FromSeconds(20)), Has.Length.EqualTo(12));
+        Assert.That(await Loading.TokensAsync(_model, Prompt("first")).WaitAsync(TimeSpan.FromSeconds(20)), Has.Length.EqualTo(12));
     }
 
     [Test]
@@ -168,7 +168,7 @@ public sealed class TurnTests
 
     private async Task<int[]> FreshAsync(ModelPrompt prompt, int count)
     {
-        using PortableModel fresh = await Models.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = 4096);
-        return await Models.TokensAsync(fresh, prompt, count);
+        using PortableModel fresh = await Loading.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = 4096);
+        return await Loading.TokensAsync(fresh, prompt, count);
     }
 }

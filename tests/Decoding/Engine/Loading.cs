@@ -5,7 +5,7 @@ using Portable.Decoding;
 namespace Portable.Tests.Engine;
 
 /// <summary>Loading and asking small models, as the tests of engine and chat do it.</summary>
-internal static class Models
+internal static class Loading
 {
     public static Task<PortableModel> LoadAsync(
         TinyModel tiny, IBackend? backend = null, Action<ModelOptions>? configure = null, CancellationToken cancellation = default,
