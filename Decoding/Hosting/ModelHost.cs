@@ -67,14 +67,18 @@ public sealed class ModelHost : IModelSource, IDisposable
 
         if (loading is null)
             return;
+        PortableModel model;
         try
         {
-            loading.GetAwaiter().GetResult().Dispose();
+            model = loading.GetAwaiter().GetResult();
         }
-        catch (Exception error) when (error is PortableException or OperationCanceledException or IOException or UnauthorizedAccessException)
+        catch (Exception)
         {
             // Loading failed or was cancelled: whoever waited has been told, and there is nothing to free.
+            return;
         }
+
+        model.Dispose();
     }
 
     private Task<PortableModel> LoadAsync()
