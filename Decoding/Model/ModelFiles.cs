@@ -65,9 +65,7 @@ public static class ModelFiles
 
         if (!checkpoint.TryReadFile("tokenizer_config.json", out byte[]? bytes))
             return tokens;
-        JsonElement config = Parse(Path.Combine(checkpoint.Path, "tokenizer_config.json"), bytes);
-        if (config.ValueKind != JsonValueKind.Object)
-            return tokens;
+        JsonElement config = ModelFolder.ParseObject(Path.Combine(checkpoint.Path, "tokenizer_config.json"), bytes, allowsDuplicates: true);
         foreach (JsonProperty property in config.EnumerateObject())
         {
             if (!property.Name.EndsWith("_token", StringComparison.Ordinal))
@@ -84,8 +82,8 @@ public static class ModelFiles
 
     private static string? FindTemplate(string file, byte[] bytes)
     {
-        JsonElement json = Parse(file, bytes);
-        if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("chat_template", out JsonElement template))
+        JsonElement json = ModelFolder.ParseObject(file, bytes, allowsDuplicates: true);
+        if (!json.TryGetProperty("chat_template", out JsonElement template))
             return null;
         switch (template.ValueKind)
         {
@@ -108,18 +106,4 @@ public static class ModelFiles
                 throw new InvalidModelException(file, "chat_template", $"expected a string or a list of named templates, found {template.ValueKind}");
         }
     }
-
-    private static JsonElement Parse(string file, byte[] bytes)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
-            return document.RootElement.Clone();
-        }
-        catch (JsonException error)
-        {
-            throw new InvalidModelException(file, null, "it is not valid JSON", error);
-        }
-    }
-
 }
