@@ -58,8 +58,18 @@ internal sealed class CliConsole(TextReader input, TextWriter output, TextWriter
         return console;
     }
 
-    /// <summary>A line on stderr, whatever the message holds.</summary>
-    public void WriteError(string message) => Error.WriteLine($"portable: error: {OneLine(message)}");
+    /// <summary>A line on stderr, whatever the message holds. Where stderr is closed or full the exit code must do.</summary>
+    public void WriteError(string message)
+    {
+        try
+        {
+            Error.WriteLine($"portable: error: {OneLine(message)}");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            // There is nowhere left to say it.
+        }
+    }
 
     /// <summary>
     /// Text from a file or a model that must stay on its line: control characters, which could drive a terminal or

@@ -61,7 +61,7 @@ internal static class CliProgram
             // What was written before the failure goes out before the message.
             console.Output.Flush();
         }
-        catch (IOException)
+        catch (Exception closed) when (closed is IOException or UnauthorizedAccessException)
         {
             // The output is gone or full; the message on stderr is what is left to say.
         }

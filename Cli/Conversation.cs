@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.AI;
+using Portable.Checkpoints;
 using Portable.Decoding;
 
 namespace Portable.Cli;
@@ -38,7 +39,7 @@ internal sealed class Conversation(CliConsole console, ModelSession session, Cha
                     file, Directory.Exists(file) ? "it is a folder, expected an image file" : "no such image file; put a question of several words in quotes");
             }
 
-            long length = new FileInfo(file).Length;
+            long length = FileLength.Of(file);
             if (length is 0 or > MostImageBytes)
                 throw new InvalidInputException(file, length == 0 ? "the image file is empty" : $"it has {length} bytes, expected an image of at most {MostImageBytes}");
             images.Add(new DataContent(File.ReadAllBytes(file), MediaType(file)));

@@ -40,6 +40,11 @@ internal sealed class PipeStream : Stream
         {
             throw new OutputClosedException(closed);
         }
+        catch (UnauthorizedAccessException refused)
+        {
+            // The number of a stream that was closed at the start is given to the next file that is opened, to be read.
+            throw new IOException("Standard output is closed, or not open for writing.", refused);
+        }
     }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));

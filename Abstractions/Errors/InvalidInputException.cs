@@ -8,7 +8,7 @@ public sealed class InvalidInputException : PortableException
     /// <param name="problem">What was found and what was expected, as one sentence without a final full stop.</param>
     /// <param name="innerException">The error that revealed it, if any.</param>
     public InvalidInputException(string input, string problem, Exception? innerException = null)
-        : base($"{input}: {problem}.", innerException)
+        : base($"{ErrorText.Cut(input, ErrorText.MostOfName)}: {ErrorText.Cut(problem, ErrorText.MostOfProblem)}.", innerException)
     {
         Input = input;
         Problem = problem;

@@ -25,18 +25,10 @@ public sealed class InvalidModelException : PortableException
     /// <summary>What was found and what was expected.</summary>
     public string Problem { get; }
 
-    private static string Format(string file, string? where, string problem) =>
-        where is null ? $"{Printable(file)}: {problem}." : $"{Printable(file)}: {Printable(where)}: {problem}.";
-
-    // Names come from untrusted files: control characters would garble a terminal or a log, and length is unbounded.
-    private static string Printable(string text)
+    private static string Format(string file, string? where, string problem)
     {
-        if (text.Length > 200)
-            text = string.Concat(text.AsSpan(0, 199), "…");
-        return string.Create(text.Length, text, static (span, source) =>
-        {
-            for (int i = 0; i < span.Length; i++)
-                span[i] = char.IsControl(source[i]) ? '\uFFFD' : source[i];
-        });
+        file = ErrorText.Cut(file, ErrorText.MostOfName);
+        problem = ErrorText.Cut(problem, ErrorText.MostOfProblem);
+        return where is null ? $"{file}: {problem}." : $"{file}: {ErrorText.Cut(where, ErrorText.MostOfName)}: {problem}.";
     }
 }

@@ -9,7 +9,8 @@ public sealed class UnsupportedException : PortableException
     /// <summary>Creates the error.</summary>
     /// <param name="feature">What is not supported: an operator, a format, an option.</param>
     /// <param name="reason">Why, and what is offered instead, as one sentence without a final full stop.</param>
-    public UnsupportedException(string feature, string reason) : base($"{feature} is not supported: {reason}.")
+    public UnsupportedException(string feature, string reason)
+        : base($"{ErrorText.Cut(feature, 2 * ErrorText.MostOfName)} is not supported: {ErrorText.Cut(reason, ErrorText.MostOfProblem)}.")
     {
         Feature = feature;
         Reason = reason;

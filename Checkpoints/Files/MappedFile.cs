@@ -32,15 +32,11 @@ internal sealed unsafe class MappedFile : IDisposable
         MemoryMappedFile? file = null;
         try
         {
+            // The system maps no empty files; to the readers one is a file that ends before its first byte.
+            if (FileLength.Of(path) == 0)
+                return new MappedFile(path, 0, null, null);
             stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
             long length = stream.CanSeek ? stream.Length : throw new IOException("not a regular file");
-            // The system maps no empty files; to the readers one is a file that ends before its first byte.
-            if (length == 0)
-            {
-                stream.Dispose();
-                return new MappedFile(path, 0, null, null);
-            }
-
             file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
             return new MappedFile(path, length, file, file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read));
         }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Portable.Checkpoints;
 
@@ -32,6 +33,8 @@ internal static class ModelFolder
         {
             if (!File.Exists(path))
                 return null;
+            if (FileLength.Of(path) == 0)
+                return [];
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
             if (stream.Length > maximumBytes)
                 throw new InvalidModelException(path, null, $"the file has {stream.Length:N0} bytes, at most {maximumBytes:N0} are read");
@@ -45,12 +48,18 @@ internal static class ModelFolder
         }
     }
 
-    /// <summary>Parses a JSON object strictly: no duplicate names, no comments, 64 levels.</summary>
-    public static JsonElement ParseObject(string path, ReadOnlyMemory<byte> json)
+    /// <summary>
+    /// Parses a JSON object strictly: no comments, 64 levels, and every string in it can be read. A byte order mark, which
+    /// editors leave behind, is passed over.
+    /// </summary>
+    public static JsonElement ParseObject(string path, ReadOnlyMemory<byte> json, bool allowsDuplicates = false)
     {
+        if (json.Span.StartsWith("\uFEFF"u8))
+            json = json[3..];
         try
         {
-            var options = new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false };
+            CheckStrings(json.Span);
+            var options = new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = allowsDuplicates };
             using JsonDocument document = JsonDocument.Parse(json, options);
             if (document.RootElement.ValueKind == JsonValueKind.Object)
                 return document.RootElement.Clone();
@@ -59,6 +68,21 @@ internal static class ModelFolder
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new InvalidModelException(path, null, $"the file is not valid JSON: {e.Message.TrimEnd('.')}", e);
+        }
+    }
+
+    // The parser looks into strings only when they are asked for, and would then throw where nobody expects it.
+    private static void CheckStrings(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 64 });
+        while (reader.Read())
+        {
+            if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName))
+                continue;
+            if (reader.ValueIsEscaped)
+                reader.GetString();
+            else if (!Utf8.IsValid(reader.ValueSpan))
+                throw new JsonException($"the string at byte {reader.TokenStartIndex} is not UTF-8");
         }
     }
 }

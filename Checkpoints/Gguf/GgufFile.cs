@@ -71,6 +71,8 @@ internal sealed unsafe class GgufFile : IDisposable
     {
         try
         {
+            if (FileLength.Of(path) == 0)
+                return false;
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
             Span<byte> magic = stackalloc byte[4];
             return stream.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic.SequenceEqual("GGUF"u8);

@@ -79,6 +79,6 @@ internal static partial class GgufSplit
         }
     }
 
-    [GeneratedRegex(@"^(.*)-(\d{5})-of-(\d{5})(\.gguf)$", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase | RegexOptions.Singleline)]
+    [GeneratedRegex(@"^(.*)-([0-9]{5})-of-([0-9]{5})(\.gguf)$", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase | RegexOptions.Singleline)]
     private static partial Regex PartName();
 }

@@ -24,7 +24,7 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
             throw new InvalidModelException(checkpoint.Path, "config.json", "the file is missing; a folder with config.json and its weights, or a GGUF file, is needed");
         JsonElement? generation = null;
         if (checkpoint.TryReadFile("generation_config.json", out byte[]? bytes))
-            generation = ParseJson(Path.Combine(checkpoint.Path, "generation_config.json"), bytes);
+            generation = ModelFolder.ParseObject(Path.Combine(checkpoint.Path, "generation_config.json"), bytes, allowsDuplicates: true);
         DecoderConfig decoder = HuggingFaceDecoder.Read(Path.Combine(checkpoint.Path, "config.json"), config, generation);
         foreach ((string prefix, string head) in HuggingFacePrefixes)
         {
@@ -80,17 +80,4 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         config.TryGetProperty("tie_word_embeddings", out _)
         || (config.TryGetProperty("text_config", out JsonElement text) && text.ValueKind == JsonValueKind.Object
             && text.TryGetProperty("tie_word_embeddings", out _));
-
-    private static JsonElement ParseJson(string file, byte[] bytes)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
-            return document.RootElement.Clone();
-        }
-        catch (JsonException error)
-        {
-            throw new InvalidModelException(file, null, "it is not valid JSON", error);
-        }
-    }
 }

@@ -66,9 +66,7 @@ public static class ModelFiles
         if (!checkpoint.TryReadFile("tokenizer_config.json", out byte[]? bytes))
             return tokens;
         string file = Path.Combine(checkpoint.Path, "tokenizer_config.json");
-        JsonElement config = Parse(file, bytes);
-        if (config.ValueKind != JsonValueKind.Object)
-            return tokens;
+        JsonElement config = ModelFolder.ParseObject(file, bytes, allowsDuplicates: true);
         foreach (JsonProperty property in config.EnumerateObject())
         {
             if (!property.Name.EndsWith("_token", StringComparison.Ordinal))
@@ -99,8 +97,8 @@ public static class ModelFiles
 
     private static string? FindTemplate(string file, byte[] bytes)
     {
-        JsonElement json = Parse(file, bytes);
-        if (json.ValueKind != JsonValueKind.Object || !json.TryGetProperty("chat_template", out JsonElement template))
+        JsonElement json = ModelFolder.ParseObject(file, bytes, allowsDuplicates: true);
+        if (!json.TryGetProperty("chat_template", out JsonElement template))
             return null;
         switch (template.ValueKind)
         {
@@ -124,18 +122,5 @@ public static class ModelFiles
         }
 
         string Text(JsonElement value) => ModelFiles.Text(file, "chat_template", value);
-    }
-
-    private static JsonElement Parse(string file, byte[] bytes)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
-            return document.RootElement.Clone();
-        }
-        catch (JsonException error)
-        {
-            throw new InvalidModelException(file, null, "it is not valid JSON", error);
-        }
     }
 }

@@ -61,7 +61,7 @@ public sealed class WeightUploader
                 _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
             }
 
-            DeviceWeight weight = _device.LoadWeight(matrices);
+            DeviceWeight weight = Load(matrices);
             _progress?.Report(new LoadProgress("weights", Math.Min(_doneBytes, _totalBytes), _totalBytes));
             return weight;
         }
@@ -92,6 +92,20 @@ public sealed class WeightUploader
 
     /// <summary>Uploads values as int32 [1, count]; the caller owns its buffer.</summary>
     public TensorView Integers(ReadOnlySpan<int> values) => Upload(values, ElementType.Int32);
+
+    private DeviceWeight Load(List<WeightMatrix> matrices)
+    {
+        try
+        {
+            return _device.LoadWeight(matrices);
+        }
+        catch (InvalidModelException error) when (matrices.Exists(m => m.Name == error.File))
+        {
+            // A device that looks into weights knows their tensor, but not the file that a person must replace.
+            string file = _checkpoint.TryGetTensor(error.File, out CheckpointTensor? tensor) ? tensor.File : _checkpoint.Path;
+            throw new InvalidModelException(file, error.Where is null ? error.File : $"{error.File}: {error.Where}", error.Problem, error);
+        }
+    }
 
     private TensorView Upload<T>(ReadOnlySpan<T> values, ElementType type) where T : unmanaged
     {

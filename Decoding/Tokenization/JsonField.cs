@@ -25,7 +25,15 @@ internal readonly struct JsonField(JsonElement element, string file, string path
             if (!IsObject)
                 throw Bad($"an object expected, {Kind} found");
             string inner = path.Length == 0 ? name : $"{path}.{name}";
-            return new JsonField(element.TryGetProperty(name, out JsonElement member) ? member : default, file, inner);
+            try
+            {
+                return new JsonField(element.TryGetProperty(name, out JsonElement member) ? member : default, file, inner);
+            }
+            catch (InvalidOperationException e)
+            {
+                // Names are unescaped only when they are compared.
+                throw new InvalidModelException(file, path.Length == 0 ? null : path, "a field's name is not well-formed Unicode", e);
+            }
         }
     }
 

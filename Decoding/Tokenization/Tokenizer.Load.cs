@@ -1,3 +1,5 @@
+using Portable.Checkpoints;
+
 namespace Portable.Decoding.Tokenization;
 
 public sealed partial class Tokenizer
@@ -11,19 +13,8 @@ public sealed partial class Tokenizer
     public static Tokenizer FromFile(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        byte[] bytes;
-        try
-        {
-            long length = new FileInfo(path).Length;
-            if (length > MostBytes)
-                throw new InvalidModelException(path, null, $"it has {length} bytes, {MostBytes} are the most for a tokenizer");
-            bytes = File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new InvalidModelException(path, null, "it can't be read: " + e.Message.TrimEnd('.'), e);
-        }
-
+        byte[] bytes = ModelFolder.TryRead(path, MostBytes)
+            ?? throw new InvalidModelException(path, null, "there is no such file; expected a tokenizer.json");
         return FromJson(bytes, path);
     }
 

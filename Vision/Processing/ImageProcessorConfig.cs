@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Portable.Checkpoints;
 
 namespace Portable.Vision.Processing;
 
@@ -9,6 +10,8 @@ namespace Portable.Vision.Processing;
 /// </summary>
 internal sealed record ImageProcessorConfig
 {
+    private const long MostBytes = 16 << 20;
+
     /// <summary>The file that the settings were read from, for messages.</summary>
     public required string Source { get; init; }
 
@@ -90,9 +93,9 @@ internal sealed record ImageProcessorConfig
     public static ImageProcessorConfig? Read(string folder)
     {
         string flat = Path.Combine(folder, "preprocessor_config.json"), nested = Path.Combine(folder, "processor_config.json");
-        if (File.Exists(flat))
-            return Parse(ReadFile(flat), flat);
-        return File.Exists(nested) ? Parse(ReadFile(nested), nested) : null;
+        if (ModelFolder.TryRead(flat, MostBytes) is { } settings)
+            return Parse(settings, flat);
+        return ModelFolder.TryRead(nested, MostBytes) is { } all ? Parse(all, nested) : null;
     }
 
     /// <summary>Reads the settings from JSON text in UTF-8.</summary>
@@ -117,19 +120,11 @@ internal sealed record ImageProcessorConfig
                 ? null
                 : Read(new ImageProcessorJson(source, root));
         }
-        catch (JsonException error)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
+            // Text that is no Unicode is found only when it is read, and then not called an error of the JSON.
             throw new InvalidModelException(source, null, $"not valid JSON ({error.Message.TrimEnd('.')})", error);
         }
-    }
-
-    private static byte[] ReadFile(string path)
-    {
-        const long Most = 16 << 20;
-        long length = new FileInfo(path).Length;
-        return length <= Most
-            ? File.ReadAllBytes(path)
-            : throw new InvalidModelException(path, null, $"{length} bytes, and a processor's settings take at most {Most}");
     }
 
     private static ImageProcessorConfig Read(ImageProcessorJson json) => new()

@@ -89,6 +89,15 @@ public class GgufFilesTests
         CheckpointReading.ReadAll(checkpoint);
     }
 
+    [Test]
+    public void A_part_numbered_with_digits_of_another_script_is_no_part_by_its_name()
+    {
+        using var folder = new TemporaryFolder();
+        byte[] part = new GgufBuilder().String("general.architecture", "llama").UInt16("split.count", 2).UInt16("split.no", 0).Build();
+        string path = folder.Write("m-\u0660\u0660\u0660\u0660\u0661-of-\u0660\u0660\u0660\u0660\u0662.gguf", part);
+        Assert.That(() => Checkpoint.Open(path), Throws.InstanceOf<InvalidModelException>().With.Message.Contains("split.count"));
+    }
+
     [TestCaseSource(nameof(HostileCases))]
     public void A_hostile_file_gets_one_typed_error_or_is_readable(string file, bool isSet, string expect, string kind)
     {

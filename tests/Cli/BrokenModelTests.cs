@@ -70,6 +70,74 @@ public class BrokenModelTests
     }
 
     [Test]
+    public void Weights_that_are_no_numbers_are_named_with_their_file()
+    {
+        string? source = Directory.EnumerateFiles(CliRun.Required("gguf", "models"), "*Q4_0.gguf").Order(StringComparer.Ordinal).FirstOrDefault();
+        if (source is null)
+            Assert.Ignore("fixtures absent: no Q4_0 model under 'gguf/models'");
+        byte[] bytes = File.ReadAllBytes(source!);
+        bytes.AsSpan(bytes.Length / 4).Fill(0xff);
+        string path = Path.Combine(_folder, "poisoned.gguf");
+        File.WriteAllBytes(path, bytes);
+        Run("ask", path).FailedWith(1, "poisoned.gguf: ", ".weight: row 0", "finite");
+    }
+
+    [TestCase("config.json")]
+    [TestCase("generation_config.json")]
+    [TestCase("tokenizer_config.json")]
+    [TestCase("tokenizer.json")]
+    [TestCase("model.safetensors")]
+    [Platform(Exclude = "Win")]
+    public void A_pipe_in_place_of_a_file_is_refused_and_never_waited_for(string name)
+    {
+        Copy();
+        Pipe(Path.Combine(_folder, name));
+        WithinSeconds(20, () => Run("ask", _folder)).FailedWith(1, name);
+        WithinSeconds(20, () => Run("inspect", _folder)).FailedWith(1, name);
+    }
+
+    [Test]
+    [Platform(Exclude = "Win")]
+    public void A_pipe_named_as_a_model_is_refused_and_never_waited_for([Values("pipe", "pipe.gguf", "pipe.safetensors", "pipe.json")] string name)
+    {
+        string path = Path.Combine(_folder, name);
+        Pipe(path);
+        string link = Path.Combine(_folder, "link-" + name);
+        File.CreateSymbolicLink(link, path);
+        foreach (string given in (string[])[path, link])
+        {
+            WithinSeconds(20, () => Run("inspect", given)).FailedWith(1, name);
+            WithinSeconds(20, () => Run("tokenize", given)).FailedWith(1, name);
+        }
+    }
+
+    [TestCase("config.json", "{\"model_type\": \"\\ud800\"}")]
+    [TestCase("config.json", "{\"\\ud800\": 1, \"model_type\": \"llama\"}")]
+    [TestCase("generation_config.json", "{\"\\udc00\": 1}")]
+    [TestCase("tokenizer_config.json", "{\"chat_template\": \"\\ud800\"}")]
+    [TestCase("tokenizer_config.json", "{\"\\ud800_token\": \"a\", \"chat_template\": \"x\"}")]
+    [TestCase("tokenizer.json", "{\"\\ud800\": 1, \"model\": {}}")]
+    public void Text_that_is_no_Unicode_is_an_error_of_its_file(string name, string json)
+    {
+        Copy();
+        File.WriteAllText(Path.Combine(_folder, name), json);
+        Run("ask", _folder).FailedWith(1, name);
+    }
+
+    [Test]
+    public void A_byte_order_mark_that_an_editor_left_is_passed_over()
+    {
+        Copy();
+        foreach (string name in (string[])["config.json", "tokenizer_config.json", "tokenizer.json"])
+        {
+            string path = Path.Combine(_folder, name);
+            File.WriteAllBytes(path, [0xef, 0xbb, 0xbf, .. File.ReadAllBytes(path)]);
+        }
+
+        CliRun.InProcess("ask", "--model", _folder, "--max-tokens", "1", "hello").Succeeded();
+    }
+
+    [Test]
     public void A_file_that_is_no_model_is_refused()
     {
         string path = Path.Combine(_folder, "page.html");
@@ -88,6 +156,21 @@ public class BrokenModelTests
     [Test]
     public void A_memory_budget_that_is_too_small_is_refused_before_loading() =>
         CliRun.InProcess("ask", "--model", CliRun.Required("checkpoints", "smollm2"), "--memory", "1K", "hello").FailedWith(1, "bytes");
+
+    private static CliResult WithinSeconds(int seconds, Func<CliResult> run)
+    {
+        Task<CliResult> task = Task.Run(run);
+        Assert.That(task.Wait(TimeSpan.FromSeconds(seconds)), Is.True, "the command waits for a pipe that nobody writes to");
+        return task.Result;
+    }
+
+    private static void Pipe(string path)
+    {
+        File.Delete(path);
+        using System.Diagnostics.Process made = System.Diagnostics.Process.Start("mkfifo", [path]);
+        made.WaitForExit();
+        Assert.That(made.ExitCode, Is.Zero, "mkfifo failed");
+    }
 
     private static CliResult Run(string command, string path) => command switch
     {

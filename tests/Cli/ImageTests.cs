@@ -44,6 +44,23 @@ public class ImageTests
         }
     }
 
+    [TestCase("/dev/zero")]
+    [TestCase("/dev/random")]
+    [Platform(Exclude = "Win")]
+    public void A_link_to_a_device_that_never_ends_is_no_image(string device)
+    {
+        string link = Path.Combine(Path.GetTempPath(), $"portable-{Guid.NewGuid():N}.png");
+        File.CreateSymbolicLink(link, device);
+        try
+        {
+            CliRun.InProcess("ask", "--model", Eyes(), link, "What is this?").FailedWith(1, Path.GetFileName(link), "empty");
+        }
+        finally
+        {
+            File.Delete(link);
+        }
+    }
+
     [Test]
     public void The_second_of_two_images_is_the_one_named_when_it_is_broken()
     {

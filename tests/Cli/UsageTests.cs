@@ -71,4 +71,16 @@ public class UsageTests
     [TestCase("1e9")]
     public void What_is_no_size_is_refused(string text) =>
         Assert.That(Sizes.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out _), Is.False);
+
+    [Test]
+    public void A_closed_error_stream_leaves_the_exit_code()
+    {
+        using var console = new CliConsole(new StringReader(""), new StringWriter(), new ClosedWriter());
+        Assert.That(CliProgram.Run(["inspect", "/nothing/here"], console), Is.EqualTo(1));
+    }
+
+    private sealed class ClosedWriter : StringWriter
+    {
+        public override void WriteLine(string? value) => throw new UnauthorizedAccessException("Access to the path is denied.");
+    }
 }
