@@ -47,7 +47,7 @@ internal sealed unsafe class GgufCheckpoint : Checkpoint
         GgufTensorType type = Blocks(tensor);
         (int rows, int columns) = tensor.MatrixShape();
         int rowBytes = columns / type.BlockValues * type.BlockBytes;
-        WeightMatrix matrix = WeightMatrix.Allocate(tensor.Name, rows, columns, type.Blocks!.Format);
+        WeightMatrix matrix = WeightMatrix.Allocate(tensor.Name, rows, columns, type.Blocks!.Format, type.Blocks.Codebook);
         using MappedFile.Lease lease = tensor.Source.Acquire();
         byte* data = lease.Pointer + tensor.Position;
         for (int row = 0; row < rows; row++)
