@@ -30,11 +30,8 @@ internal sealed record QuantizedCase(string Name, string Model, string Golden, b
         {
             string model = Path.Combine(folder, entry.Value.TryGetProperty("folder", out JsonElement named) ? named.GetString()! : entry.Name);
             bool isMoe = entry.Value.GetProperty("architecture").GetProperty("arch").GetString()!.Contains("moe", StringComparison.Ordinal);
-            JsonElement layout = entry.Value.GetProperty("layout");
-            bool isAwqGemm = layout.TryGetProperty("family", out JsonElement family) && family.GetString() == "awq"
-                && (!layout.TryGetProperty("version", out JsonElement version) || version.GetString() == "gemm");
             yield return new(
-                entry.Name, model, Path.Combine(model, "golden.safetensors"), isMoe, isAwqGemm && !isMoe, Bar.Read(entry.Value.GetProperty("int8_activations").GetProperty("32")));
+                entry.Name, model, Path.Combine(model, "golden.safetensors"), isMoe, !isMoe, Bar.Read(entry.Value.GetProperty("int8_activations").GetProperty("32")));
         }
     }
 
