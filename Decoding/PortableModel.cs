@@ -48,9 +48,10 @@ public sealed partial class PortableModel : IDisposable
             DecoderWeights weights = Own(DecoderWeights.Load(description.Checkpoint, description.Decoder, uploader, cancellation));
             if (description.Images is { } images)
                 Images = Own(images.Load(device, uploader, cancellation));
+            uploader.Complete();
             Decoder = new Decoder(Config, weights);
             _session = Own(new DecoderSession(
-                device, stream, Decoder, plan.ContextTokens, Math.Max(1, options.PrefillChunkTokens)));
+                device, stream, Decoder, plan.ContextTokens, options.PrefillChunkTokens));
             _loop = new GenerationLoop(_session, stream, Images, Config.Rope.Axes, Config.EndTokens, Config.VocabularySize);
             _engine = new EngineThread($"portable {ModelId}");
         }

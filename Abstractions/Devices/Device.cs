@@ -50,6 +50,9 @@ public abstract class Device : IDisposable
     /// <summary>Memory, its content undefined; the caller owns it. Throws <see cref="DeviceOutOfMemoryException"/>.</summary>
     public abstract DeviceBuffer Allocate(long bytes, MemoryKind kind);
 
+    /// <summary>Bytes that <see cref="Allocate"/> would count for a buffer: more than asked for where the device rounds up.</summary>
+    public virtual long BufferBytes(long bytes) => bytes;
+
     /// <summary>Host memory for downloads; the caller owns it. Not counted against the budget.</summary>
     public abstract HostBuffer AllocateHost(long bytes);
 

@@ -36,7 +36,7 @@ internal sealed class ConfigSection(string file, string path, JsonElement elemen
         if (!Has(name))
             return null;
         JsonElement value = element.GetProperty(name);
-        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(name, "a string", value);
+        return value.ValueKind == JsonValueKind.String ? Text(name, value) : throw Wrong(name, "a string", value);
     }
 
     public bool Bool(string name, bool whenAbsent)
@@ -104,7 +104,19 @@ internal sealed class ConfigSection(string file, string path, JsonElement elemen
         JsonElement value = element.GetProperty(name);
         if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(i => i.ValueKind != JsonValueKind.String))
             throw Wrong(name, "a list of strings", value);
-        return [.. value.EnumerateArray().Select(i => i.GetString()!)];
+        return [.. value.EnumerateArray().Select(i => Text(name, i))];
+    }
+
+    private string Text(string name, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new InvalidModelException(file, Field(name), "the string is not well-formed Unicode", error);
+        }
     }
 
     public InvalidModelException Wrong(string name, string expected, JsonElement found)

@@ -39,17 +39,21 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         throw new InvalidModelException(checkpoint.Path, "model.embed_tokens.weight", "the embedding is missing under every known prefix");
     }
 
-    /// <summary>What the decoder needs of a device.</summary>
+    /// <summary>What the decoder needs of a device. Shapes that contradict the configuration are found here, before memory is planned by it.</summary>
     public ModelRequirements Requirements(Checkpoint checkpoint)
     {
         var weights = new List<WeightRequirement>();
-        Add(Operator.Embed, Tensors.Embedding);
-        Add(Operator.Linear, Config.TiedHead ? Tensors.Embedding : Tensors.Head);
+        int hidden = Config.HiddenSize, query = Config.QueryHeads * Config.HeadSize, key = Config.KeyHeads * Config.HeadSize;
+        Add(Operator.Embed, Tensors.Embedding, Config.VocabularySize, hidden);
+        Add(Operator.Linear, Config.TiedHead ? Tensors.Embedding : Tensors.Head, Config.VocabularySize, hidden);
         for (int layer = 0; layer < Config.Layers; layer++)
         {
-            foreach (string pattern in (ReadOnlySpan<string>)
-                [Tensors.Query, Tensors.Key, Tensors.Value, Tensors.Output, Tensors.Gate, Tensors.Up, Tensors.Down])
-                Add(Operator.Linear, DecoderTensors.InLayer(pattern, layer));
+            foreach ((string pattern, int rows, int columns) in (ReadOnlySpan<(string, int, int)>)
+                [
+                    (Tensors.Query, query, hidden), (Tensors.Key, key, hidden), (Tensors.Value, key, hidden), (Tensors.Output, hidden, query),
+                    (Tensors.Gate, Config.FeedForwardSize, hidden), (Tensors.Up, Config.FeedForwardSize, hidden), (Tensors.Down, hidden, Config.FeedForwardSize),
+                ])
+                Add(Operator.Linear, DecoderTensors.InLayer(pattern, layer), rows, columns);
         }
 
         return new ModelRequirements
@@ -64,9 +68,10 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
             Attention = Config.Windows.Any(w => w > 0) ? AttentionFeatures.Window : AttentionFeatures.None,
         };
 
-        void Add(Operator @operator, string module)
+        void Add(Operator @operator, string module, int rows, int columns)
         {
             MatrixInfo info = checkpoint.Describe(module);
+            new MatrixSpec(module, rows, columns).Check(checkpoint, info);
             weights.Add(new(@operator, info.TensorName, info.Format, info.Rows, info.Columns, info.HasGroupIndex));
         }
     }

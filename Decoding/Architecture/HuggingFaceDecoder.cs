@@ -24,6 +24,8 @@ internal static class HuggingFaceDecoder
         int queryHeads = text.Dimension("num_attention_heads", 65536);
         int keyHeads = text.OptionalDimension("num_key_value_heads", 65536) ?? queryHeads;
         int headSize = text.OptionalDimension("head_dim", 65536) ?? hidden / queryHeads;
+        if (!text.Has("head_dim") && hidden % queryHeads != 0)
+            throw new InvalidModelException(file, text.Field("num_attention_heads"), $"{queryHeads} heads do not divide hidden_size {hidden} evenly, and there is no head_dim");
         if (queryHeads % keyHeads != 0)
             throw new InvalidModelException(file, text.Field("num_key_value_heads"), $"{queryHeads} query heads cannot share {keyHeads} key heads evenly");
         if (headSize < 2 || headSize % 2 != 0 || (long)(queryHeads + (2 * keyHeads)) * headSize > ConfigSection.MaxDimension)
@@ -62,6 +64,8 @@ internal static class HuggingFaceDecoder
             : text.Number("rope_theta", 10000, 1e-3, MaxNumber);
         double partial = text.Number("partial_rotary_factor", rope?.Number("partial_rotary_factor", 1, 0.01, 1) ?? 1, 0.01, 1);
         int rotary = (int)(headSize * partial) & ~1;
+        if (rotary < 2)
+            throw new InvalidModelException(text.File, text.Field("partial_rotary_factor"), $"{partial} of a head of {headSize} leaves nothing to rotate");
         var config = new RopeConfig { Theta = theta, RotaryDimensions = rotary };
         if (rope is null)
             return config;
@@ -103,6 +107,8 @@ internal static class HuggingFaceDecoder
         IReadOnlyList<string>? types = text.Strings("layer_types");
         if (types is not null && types.Count != layers)
             throw new InvalidModelException(text.File, text.Field("layer_types"), $"expected {layers} entries, found {types.Count}");
+        if (types?.FirstOrDefault(t => t is not ("full_attention" or "sliding_attention")) is { } unknown)
+            throw new UnsupportedException($"Attention of type '{unknown}' ({text.File})", "supported are full_attention and sliding_attention");
         int first = family.WindowIsOptIn ? (int)text.Number("max_window_layers", 0, 0, int.MaxValue) : 0;
         for (int layer = 0; layer < layers; layer++)
         {

@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 using Portable.Decoding.Templates;
@@ -42,7 +44,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
         foreach ((string name, TemplateValue value) in options.TemplateArguments)
             variables[name] = value;
         if (options.Tools.Count > 0)
-            variables["tools"] = TemplateValue.List(options.Tools.Select(ToolValue));
+            variables["tools"] = TemplateValue.List(options.Tools.Select(tool => ToolValue(tool, Guarded)));
         string text = template.Render(variables);
         int[] tokens = model.Tokenizer.EncodePrompt(text, guard);
         return new Result(Expand(tokens, images), text.Replace(guard.ToString(), "", StringComparison.Ordinal));
@@ -55,7 +57,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
             foreach (FunctionResultContent result in message.Contents.OfType<FunctionResultContent>())
             {
                 rendered.Add(TemplateValue.Object(
-                    ("role", "tool"), ("tool_call_id", result.CallId), ("content", Guarded(ResultText(result)))));
+                    ("role", "tool"), ("tool_call_id", Guarded(result.CallId)), ("content", Guarded(ResultText(result)))));
             }
 
             var parts = new List<TemplateValue>();
@@ -84,7 +86,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
                     case UriContent uri:
                         throw new UnsupportedException($"Content by address ({uri.MediaType})", "addresses are not fetched; send the bytes as DataContent");
                     case FunctionCallContent call:
-                        toolCalls.Add(ToolCall(call));
+                        toolCalls.Add(ToolCall(call, Guarded));
                         break;
                     case FunctionResultContent or UsageContent:
                         break;
@@ -99,7 +101,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
             TemplateValue body = hasImages
                 ? TemplateValue.List(parts)
                 : Guarded(string.Concat(message.Contents.OfType<TextContent>().Select(t => t.Text)));
-            var members = new List<(string, TemplateValue)> { ("role", message.Role.Value), ("content", body) };
+            var members = new List<(string, TemplateValue)> { ("role", Guarded(message.Role.Value)), ("content", body) };
             if (reasoning.Length > 0)
             {
                 members.Insert(0, ("thinking", Guarded(reasoning)));
@@ -157,36 +159,72 @@ internal sealed class ChatPromptBuilder(PortableModel model)
         throw new InvalidInputException("messages", "they contain every Unicode noncharacter from U+FDD0 to U+FDEF");
     }
 
-    private static TemplateValue ToolValue(AIFunctionDeclaration tool) => TemplateValue.Object(
+    private static TemplateValue ToolValue(AIFunctionDeclaration tool, Func<string, string> guarded) => TemplateValue.Object(
         ("type", "function"),
         ("function", TemplateValue.Object(
-            ("name", tool.Name), ("description", tool.Description), ("parameters", TemplateValue.FromJson(tool.JsonSchema)))));
+            ("name", guarded(tool.Name)), ("description", guarded(tool.Description)), ("parameters", Json(tool.JsonSchema, guarded)))));
 
-    private static TemplateValue ToolCall(FunctionCallContent call)
+    private static TemplateValue ToolCall(FunctionCallContent call, Func<string, string> guarded)
     {
         IEnumerable<(string, TemplateValue)> arguments = (call.Arguments ?? new Dictionary<string, object?>()).Select(a => (a.Key, a.Value switch
         {
             null => TemplateValue.None,
-            string text => text,
+            string text => guarded(text),
             bool flag => flag,
             int number => number,
             long number => number,
             double number => number,
-            JsonElement json => TemplateValue.FromJson(json),
-            object other => (TemplateValue)other.ToString(),
+            object other => Json(ToJson(other), guarded),
         }));
         return TemplateValue.Object(
-            ("id", call.CallId),
+            ("id", guarded(call.CallId)),
             ("type", "function"),
-            ("function", TemplateValue.Object(("name", call.Name), ("arguments", TemplateValue.Object(arguments)))));
+            ("function", TemplateValue.Object(("name", guarded(call.Name)), ("arguments", TemplateValue.Object(arguments)))));
+    }
+
+    /// <summary>A JSON value with every string in it guarded.</summary>
+    private static TemplateValue Json(JsonElement json, Func<string, string> guarded)
+    {
+        // Refuses what is nested too deeply for the walk below.
+        TemplateValue.FromJson(json);
+        return Walk(json);
+
+        TemplateValue Walk(JsonElement value) => value.ValueKind switch
+        {
+            JsonValueKind.String => guarded(value.GetString()!),
+            JsonValueKind.Array => TemplateValue.List(value.EnumerateArray().Select(Walk)),
+            JsonValueKind.Object => TemplateValue.Object(value.EnumerateObject().Select(p => (guarded(p.Name), Walk(p.Value)))),
+            _ => TemplateValue.FromJson(value),
+        };
     }
 
     private static string ResultText(FunctionResultContent result) => result.Result switch
     {
         null => "",
         string text => text,
-        JsonElement { ValueKind: JsonValueKind.String } json => json.GetString()!,
-        JsonElement json => json.GetRawText(),
-        object other => other.ToString() ?? "",
+        object other => ToJson(other) is var json && json.ValueKind == JsonValueKind.String ? json.GetString()! : Compact(json),
     };
+
+    /// <summary>JSON without indentation or needless escapes: both would only cost tokens.</summary>
+    private static string Compact(JsonElement json)
+    {
+        using var bytes = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+            json.WriteTo(writer);
+        return Encoding.UTF8.GetString(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
+    }
+
+    private static JsonElement ToJson(object value)
+    {
+        if (value is JsonElement ready)
+            return ready;
+        try
+        {
+            return JsonSerializer.SerializeToElement(value, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(object)));
+        }
+        catch (Exception error) when (error is NotSupportedException or JsonException)
+        {
+            throw new InvalidInputException("messages", $"a value of type {value.GetType().Name} in a tool call or its result cannot be written as JSON", error);
+        }
+    }
 }

@@ -130,7 +130,7 @@ internal sealed record ChatRequestOptions
                     raw = raw with { RepetitionPenalty = raw.RepetitionPenalty ?? Number(name, value) };
                     break;
                 case "top_logprobs":
-                    raw = raw with { TopLogProbabilities = raw.TopLogProbabilities ?? (int)Number(name, value) };
+                    raw = raw with { TopLogProbabilities = raw.TopLogProbabilities ?? Integer(name, value) };
                     break;
                 case "logit_bias":
                     raw = raw with { LogitBias = raw.LogitBias ?? Biases(name, value) };
@@ -138,7 +138,7 @@ internal sealed record ChatRequestOptions
                 case "chat_template_kwargs" when value is IEnumerable<KeyValuePair<string, object?>> kwargs:
                     arguments.AddRange(kwargs.Select(k => (k.Key, TemplateArgument(k.Key, k.Value))));
                     break;
-                case var _ when template.Variables.Contains(name):
+                case var _ when name is not ("messages" or "tools") && template.Variables.Contains(name):
                     arguments.Add((name, TemplateArgument(name, value)));
                     break;
                 default:
@@ -156,22 +156,43 @@ internal sealed record ChatRequestOptions
         {
             case JsonElement { ValueKind: JsonValueKind.Number } json:
                 return json.GetSingle();
-            case IConvertible and not string and not bool:
+            case byte or short or int or long or float or double or decimal:
                 return Convert.ToSingle(value, CultureInfo.InvariantCulture);
             default:
                 throw new InvalidInputException($"option {name}", $"expected a number, found {value ?? "null"}");
         }
     }
 
-    private static IReadOnlyDictionary<int, float> Biases(string name, object? value) => value switch
+    private static int Integer(string name, object? value)
     {
-        IReadOnlyDictionary<int, float> biases => biases,
-        IEnumerable<KeyValuePair<int, float>> pairs => new Dictionary<int, float>(pairs),
-        JsonElement { ValueKind: JsonValueKind.Object } json => json.EnumerateObject().ToDictionary(
-            p => int.TryParse(p.Name, CultureInfo.InvariantCulture, out int id) ? id : throw new InvalidInputException($"option {name}", $"'{p.Name}' is no token id"),
-            p => Number(name, p.Value)),
-        _ => throw new InvalidInputException($"option {name}", "expected token ids with biases"),
-    };
+        float number = Number(name, value);
+        return number == MathF.Truncate(number) && Math.Abs(number) <= 1 << 24
+            ? (int)number
+            : throw new InvalidInputException($"option {name}", $"expected an integer, found {value}");
+    }
+
+    private static Dictionary<int, float> Biases(string name, object? value)
+    {
+        var biases = new Dictionary<int, float>();
+        switch (value)
+        {
+            case IEnumerable<KeyValuePair<int, float>> pairs:
+                foreach ((int token, float bias) in pairs)
+                    biases[token] = bias;
+                return biases;
+            case JsonElement { ValueKind: JsonValueKind.Object } json:
+                foreach (JsonProperty pair in json.EnumerateObject())
+                {
+                    if (!int.TryParse(pair.Name, CultureInfo.InvariantCulture, out int token))
+                        throw new InvalidInputException($"option {name}", $"'{pair.Name}' is no token id");
+                    biases[token] = Number(name, pair.Value);
+                }
+
+                return biases;
+            default:
+                throw new InvalidInputException($"option {name}", "expected token ids with biases");
+        }
+    }
 
     private static TemplateValue TemplateArgument(string name, object? value) => value switch
     {

@@ -156,7 +156,14 @@ internal sealed class OutputText
         foreach (string stop in _stops)
             held = Math.Max(held, Overlap(text, stop));
         if (_part == Part.Thinking)
-            held = Math.Max(held, Overlap(text, CloseTag));
+        {
+            // Newlines before the closing tag belong to it.
+            int tag = Overlap(text, CloseTag);
+            while (tag < text.Length && text[text.Length - tag - 1] == '\n')
+                tag++;
+            held = Math.Max(held, tag);
+        }
+
         return held;
     }
 

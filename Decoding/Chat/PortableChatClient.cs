@@ -53,10 +53,11 @@ public sealed class PortableChatClient : IChatClient
         void Receive(bool isThinking, string text) => pieces.Enqueue((isThinking, text));
         var logProbabilities = request.Generation.Sampling.TopLogProbabilities is null ? null : new List<GeneratedToken>();
         string responseId = Guid.NewGuid().ToString("N"), messageId = Guid.NewGuid().ToString("N");
-        int thinkingTokens = 0;
+        int outputTokens = 0, thinkingTokens = 0;
 
         await foreach (GeneratedToken token in generation.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
+            outputTokens++;
             logProbabilities?.Add(token);
             output.Append(token.Token, Receive);
             if (output.IsThinking)
@@ -68,13 +69,16 @@ public sealed class PortableChatClient : IChatClient
         }
 
         output.Flush(Receive);
+        if (logProbabilities is { Count: > 0 })
+            pieces.Enqueue((false, ""));
         foreach (ChatResponseUpdate update in Updates())
             yield return update;
+        // Counted here, for after a stop string the engine may have been a few tokens ahead.
         ChatResponseUpdate last = Update(new UsageContent(new UsageDetails
         {
             InputTokenCount = built.Prompt.Tokens.Count,
-            OutputTokenCount = generation.OutputTokens,
-            TotalTokenCount = built.Prompt.Tokens.Count + generation.OutputTokens,
+            OutputTokenCount = outputTokens,
+            TotalTokenCount = built.Prompt.Tokens.Count + outputTokens,
             CachedInputTokenCount = generation.CachedTokens,
             ReasoningTokenCount = thinkingTokens,
         }));

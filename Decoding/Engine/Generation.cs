@@ -72,9 +72,17 @@ public sealed class Generation : IAsyncEnumerable<GeneratedToken>
             {
                 await work.ConfigureAwait(false);
             }
-            catch (OperationCanceledException) when (!isComplete)
+            catch (Exception error) when (!isComplete && error is OperationCanceledException or ObjectDisposedException)
             {
                 // The consumer left; there is nobody to tell.
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                throw new OperationCanceledException(cancellationToken);
+            }
+            catch (OperationCanceledException) when (_cancellation.IsCancellationRequested)
+            {
+                throw new OperationCanceledException(_cancellation);
             }
         }
     }

@@ -79,7 +79,7 @@ internal sealed class GenerationLoop(
         _sampler.Accept(token);
         if (sampling.TopLogProbabilities is not { } count)
             return new GeneratedToken(token, null, []);
-        var top = new TokenLogProbability[count];
+        var top = new TokenLogProbability[Math.Min(count, logits.Length)];
         float own = _sampler.LogProbabilities(logits, token, top);
         return new GeneratedToken(token, own, top);
     }
@@ -128,9 +128,15 @@ internal sealed class GenerationLoop(
         }
         finally
         {
-            stream.Synchronize();
-            foreach (EncodedImage image in encoded)
-                image.Dispose();
+            try
+            {
+                stream.Synchronize();
+            }
+            finally
+            {
+                foreach (EncodedImage image in encoded)
+                    image.Dispose();
+            }
         }
 
         return delta;

@@ -18,6 +18,7 @@ internal sealed class Sampler
     private readonly int[] _outputCounts;
     private readonly bool[] _inPrompt;
     private SamplingOptions _options = SamplingOptions.Greedy;
+    private KeyValuePair<int, float>[] _biases = [];
     private ulong _state;
 
     public Sampler(int vocabularySize)
@@ -33,6 +34,7 @@ internal sealed class Sampler
     public void Start(SamplingOptions options, ReadOnlySpan<int> prompt)
     {
         _options = options;
+        _biases = options.LogitBias is null ? [] : [.. options.LogitBias];
         _state = unchecked((ulong)(options.Seed ?? Random.Shared.NextInt64()));
         Array.Clear(_outputCounts);
         Array.Clear(_inPrompt);
@@ -55,7 +57,8 @@ internal sealed class Sampler
         logits.CopyTo(_logits);
         ApplyBiasAndPenalties();
         int best = IndexOfLargest(_logits);
-        if (_options.Temperature == 0)
+        // Without a finite maximum (every logit NaN, or one infinite) there is no distribution to draw from.
+        if (_options.Temperature == 0 || !float.IsFinite(_logits[best]))
             return best;
         int count = CollectCandidates(_logits[best]);
         count = KeepTopK(count);
@@ -135,11 +138,8 @@ internal sealed class Sampler
 
     private void ApplyBiasAndPenalties()
     {
-        if (_options.LogitBias is { } bias)
-        {
-            foreach ((int token, float value) in bias)
-                _logits[token] += value;
-        }
+        foreach ((int token, float value) in _biases)
+            _logits[token] += value;
 
         float repetition = _options.RepetitionPenalty, presence = _options.PresencePenalty, frequency = _options.FrequencyPenalty;
         if (repetition == 1 && presence == 0 && frequency == 0)

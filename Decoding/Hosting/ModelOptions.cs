@@ -3,6 +3,8 @@ namespace Portable.Decoding;
 /// <summary>Which model to load and how. What is left null comes from <see cref="PortableOptions"/>.</summary>
 public sealed class ModelOptions
 {
+    internal const int MaxPrefillChunkTokens = 65536;
+
     /// <summary>A folder with config.json and safetensors, or a GGUF file (the first part of a split one).</summary>
     public string Path { get; set; } = "";
 
@@ -27,7 +29,7 @@ public sealed class ModelOptions
     /// </summary>
     public int? ContextTokens { get; set; }
 
-    /// <summary>Tokens of one prefill step; cancellation is seen between steps.</summary>
+    /// <summary>Tokens of one prefill step, 1 to 65536; cancellation is seen between steps.</summary>
     public int PrefillChunkTokens { get; set; } = 256;
 
     /// <summary>Whether the host loads the model when it starts, instead of at the first request.</summary>

@@ -23,6 +23,12 @@ public static class PortableBuilderDecodingExtensions
         builder.Services.AddOptions<ModelOptions>(name)
             .Configure(configure)
             .Validate(static o => !string.IsNullOrWhiteSpace(o.Path), $"The model '{name}' has no Path: name a model folder or a GGUF file.")
+            .Validate(static o => o.ContextTokens is null or >= 2, $"The model '{name}' has a ContextTokens below 2.")
+            .Validate(
+                static o => o.PrefillChunkTokens is >= 1 and <= ModelOptions.MaxPrefillChunkTokens,
+                $"The model '{name}' has a PrefillChunkTokens outside 1 to {ModelOptions.MaxPrefillChunkTokens}.")
+            .Validate(static o => o.Threads is null or (>= 0 and <= 1024), $"The model '{name}' has a Threads outside 0 (the number of cores) to 1024.")
+            .Validate(static o => o.MemoryBudgetBytes is null or > 0, $"The model '{name}' has a MemoryBudgetBytes that is not positive.")
             .ValidateOnStart();
         builder.Services.TryAddKeyedSingleton(name, (provider, _) => new ModelHost(
             name,

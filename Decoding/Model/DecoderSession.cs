@@ -42,20 +42,21 @@ internal sealed class DecoderSession : IDisposable
             _workspace = new DecoderWorkspace(device, decoder.Config, chunkTokens, 1, maxLogitRows, layout.Pages);
             _hostLogits = device.AllocateHost(4L * maxLogitRows * _vocabulary);
             _hostBest = device.AllocateHost(4L * maxLogitRows);
+
+            // One sequence uses the pages in order; the table never changes.
+            Span<int> pages = _scratch.AsSpan(0, layout.Pages);
+            for (int i = 0; i < pages.Length; i++)
+                pages[i] = i;
+            _stream.Upload<int>(_workspace.PageTable, pages);
         }
         catch
         {
+            _hostBest?.Dispose();
             _hostLogits?.Dispose();
             _workspace?.Dispose();
             _cache.Dispose();
             throw;
         }
-
-        // One sequence uses the pages in order; the table never changes.
-        Span<int> pages = _scratch.AsSpan(0, layout.Pages);
-        for (int i = 0; i < pages.Length; i++)
-            pages[i] = i;
-        _stream.Upload<int>(_workspace.PageTable, pages);
     }
 
     /// <summary>Tokens that fit.</summary>
@@ -209,9 +210,9 @@ internal sealed class DecoderSession : IDisposable
         {
             _stream.Synchronize();
         }
-        catch (DeviceException)
+        catch (PortableException)
         {
-            // The device is lost: what it still had queued will never run, and its memory is freed all the same.
+            // The device fails, or is lost: what it still had queued will never run, and its memory is freed all the same.
         }
 
         _decodeStep?.Dispose();

@@ -37,9 +37,45 @@ internal sealed class DecoderWeights : IDisposable
         }
         catch
         {
-            uploader.Stream.Synchronize();
+            // Uploads under way must end before their memory goes; on a device that fails again they never will.
+            try
+            {
+                uploader.Stream.Synchronize();
+            }
+            catch (PortableException)
+            {
+            }
+
             weights.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>The vectors that <see cref="Load"/> uploads, each into a buffer of its own, by their elements of 4 bytes.</summary>
+    public static IEnumerable<int> VectorLengths(DecoderConfig config)
+    {
+        yield return config.HiddenSize;
+        yield return config.Rope.RotaryDimensions / 2;
+        yield return config.Rope.RotaryDimensions / 2;
+        for (int layer = 0; layer < config.Layers; layer++)
+        {
+            yield return config.HiddenSize;
+            yield return config.HiddenSize;
+            if (config.QkvBias)
+                yield return config.QkvSize;
+            if (config.QueryKeyNorm)
+            {
+                yield return config.HeadSize;
+                yield return config.HeadSize;
+            }
+
+            if (config.OutputBias)
+                yield return config.HiddenSize;
+            if (config.FeedForwardBias)
+            {
+                yield return 2 * config.FeedForwardSize;
+                yield return config.HiddenSize;
+            }
         }
     }
 

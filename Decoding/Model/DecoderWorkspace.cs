@@ -11,11 +11,18 @@ internal sealed class DecoderWorkspace : IDisposable
     private readonly List<DeviceBuffer> _buffers = [];
 
     public DecoderWorkspace(Device device, DecoderConfig config, int maxTokens, int maxSequences, int maxLogitRows, int pagesPerSequence)
+        : this(config, device.Capabilities.ActivationType, maxTokens, maxSequences, maxLogitRows, pagesPerSequence,
+            bytes => device.Allocate(bytes, MemoryKind.Workspace))
+    {
+    }
+
+    /// <summary>Lays the buffers out, each made by <paramref name="allocate"/>; where that gives none the views stay empty.</summary>
+    private DecoderWorkspace(
+        DecoderConfig config, ElementType type, int maxTokens, int maxSequences, int maxLogitRows, int pagesPerSequence, Func<long, DeviceBuffer?> allocate)
     {
         MaxTokens = maxTokens;
         MaxSequences = maxSequences;
         MaxLogitRows = maxLogitRows;
-        ElementType type = device.Capabilities.ActivationType;
         try
         {
             Ids = Allocate(ElementType.Int32, 1, maxTokens);
@@ -48,7 +55,8 @@ internal sealed class DecoderWorkspace : IDisposable
 
         TensorView Allocate(ElementType element, int rows, int columns)
         {
-            DeviceBuffer buffer = device.Allocate(Math.Max(1, (long)rows * columns * element.Size()), MemoryKind.Workspace);
+            if (allocate(Math.Max(1, (long)rows * columns * element.Size())) is not { } buffer)
+                return default;
             _buffers.Add(buffer);
             return buffer.View(element, rows, columns);
         }
@@ -103,10 +111,15 @@ internal sealed class DecoderWorkspace : IDisposable
     public TensorView BestLogits { get; }
 
     /// <summary>Bytes that a workspace would take, for planning.</summary>
-    public static long Bytes(DecoderConfig config, ElementType type, int maxTokens, int maxLogitRows)
+    public static long Bytes(Device device, DecoderConfig config, int maxTokens, int maxSequences, int maxLogitRows, int pagesPerSequence)
     {
-        long perToken = ((5L * config.HiddenSize) + config.QkvSize + (config.QueryHeads * (long)config.HeadSize) + (3L * config.FeedForwardSize)) * type.Size();
-        return (maxTokens * (perToken + (4L * (config.Rope.RotaryDimensions + 8)))) + (maxLogitRows * (4L * config.VocabularySize));
+        long total = 0;
+        _ = new DecoderWorkspace(config, device.Capabilities.ActivationType, maxTokens, maxSequences, maxLogitRows, pagesPerSequence, bytes =>
+        {
+            total += device.BufferBytes(bytes);
+            return null;
+        });
+        return total;
     }
 
     public void Dispose()

@@ -61,9 +61,12 @@ internal sealed class ModelDescription : IDisposable
                 weights += device.WeightBytes(weight.Rows, weight.Columns, weight.Format);
         }
 
+        weights += DecoderWeights.VectorLengths(config).Sum(length => device.BufferBytes(4L * length));
+
         long vision = Images?.MemoryBytes(device.Capabilities) ?? 0;
-        int chunk = Math.Max(1, options.PrefillChunkTokens);
-        long workspace = DecoderWorkspace.Bytes(config, device.Capabilities.ActivationType, chunk, 1);
+        int chunk = options.PrefillChunkTokens;
+        if (chunk is < 1 or > ModelOptions.MaxPrefillChunkTokens)
+            throw new InvalidInputException("option PrefillChunkTokens", $"expected 1 to {ModelOptions.MaxPrefillChunkTokens}, found {chunk}");
         KvCacheLayout page = DecoderSession.CacheLayout(device.Capabilities, config, 1) with { Pages = 1 };
         long kvPerPage = device.KvCacheBytes(page);
         int context = options.ContextTokens ?? Math.Min(config.ContextLength, DefaultContextTokens);
@@ -71,14 +74,18 @@ internal sealed class ModelDescription : IDisposable
             throw new InvalidInputException("option ContextTokens", $"expected 2 or more, found {context}");
         if (options.ContextTokens is null)
         {
-            long pages = Math.Max(0, device.BudgetBytes - weights - vision - workspace) / kvPerPage;
+            long pages = Math.Max(0, device.BudgetBytes - weights - vision - Workspace(context)) / kvPerPage;
             int fitting = (int)Math.Min(int.MaxValue, pages * page.PageSize);
             if (fitting < context)
                 context = Math.Max(Math.Min(LeastContextTokens, context), fitting);
         }
 
-        long kv = (((long)context + page.PageSize - 1) / page.PageSize) * kvPerPage;
-        return new MemoryPlan(weights, kvPerPage / page.PageSize, kv, vision, workspace, context, device.BudgetBytes);
+        return new MemoryPlan(
+            weights, kvPerPage / page.PageSize, device.KvCacheBytes(Layout(context)), vision, Workspace(context), context, device.BudgetBytes);
+
+        KvCacheLayout Layout(int tokens) => DecoderSession.CacheLayout(device.Capabilities, config, tokens);
+
+        long Workspace(int tokens) => DecoderWorkspace.Bytes(device, config, chunk, 1, 1, Layout(tokens).Pages);
     }
 
     public void Dispose() => Checkpoint.Dispose();

@@ -65,7 +65,8 @@ public static class ModelFiles
 
         if (!checkpoint.TryReadFile("tokenizer_config.json", out byte[]? bytes))
             return tokens;
-        JsonElement config = Parse(Path.Combine(checkpoint.Path, "tokenizer_config.json"), bytes);
+        string file = Path.Combine(checkpoint.Path, "tokenizer_config.json");
+        JsonElement config = Parse(file, bytes);
         if (config.ValueKind != JsonValueKind.Object)
             return tokens;
         foreach (JsonProperty property in config.EnumerateObject())
@@ -73,13 +74,27 @@ public static class ModelFiles
             if (!property.Name.EndsWith("_token", StringComparison.Ordinal))
                 continue;
             if (property.Value.ValueKind == JsonValueKind.String)
-                tokens.Add((property.Name, property.Value.GetString()!));
+                tokens.Add((property.Name, Text(property.Value, property.Name)));
             else if (property.Value.ValueKind == JsonValueKind.Object && property.Value.TryGetProperty("content", out JsonElement content)
                 && content.ValueKind == JsonValueKind.String)
-                tokens.Add((property.Name, content.GetString()!));
+                tokens.Add((property.Name, Text(content, property.Name)));
         }
 
         return tokens;
+
+        string Text(JsonElement value, string field) => ModelFiles.Text(file, field, value);
+    }
+
+    private static string Text(string file, string field, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new InvalidModelException(file, field, "the string is not well-formed Unicode", error);
+        }
     }
 
     private static string? FindTemplate(string file, byte[] bytes)
@@ -90,15 +105,15 @@ public static class ModelFiles
         switch (template.ValueKind)
         {
             case JsonValueKind.String:
-                return template.GetString();
+                return Text(template);
             case JsonValueKind.Array:
                 // Several named templates: the one called "default" is for chats without tools, and renders them too.
                 foreach (JsonElement named in template.EnumerateArray())
                 {
                     if (named.ValueKind == JsonValueKind.Object && named.TryGetProperty("name", out JsonElement name)
-                        && name.ValueKind == JsonValueKind.String && name.GetString() == "default"
+                        && name.ValueKind == JsonValueKind.String && Text(name) == "default"
                         && named.TryGetProperty("template", out JsonElement source) && source.ValueKind == JsonValueKind.String)
-                        return source.GetString();
+                        return Text(source);
                 }
 
                 throw new InvalidModelException(file, "chat_template", "none of the named templates is called 'default'");
@@ -107,6 +122,8 @@ public static class ModelFiles
             default:
                 throw new InvalidModelException(file, "chat_template", $"expected a string or a list of named templates, found {template.ValueKind}");
         }
+
+        string Text(JsonElement value) => ModelFiles.Text(file, "chat_template", value);
     }
 
     private static JsonElement Parse(string file, byte[] bytes)
@@ -121,5 +138,4 @@ public static class ModelFiles
             throw new InvalidModelException(file, null, "it is not valid JSON", error);
         }
     }
-
 }

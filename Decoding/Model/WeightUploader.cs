@@ -6,7 +6,16 @@ namespace Portable.Decoding;
 /// <param name="Module">The tensor's name without ".weight".</param>
 /// <param name="Rows">Outputs.</param>
 /// <param name="Columns">Inputs.</param>
-public readonly record struct MatrixSpec(string Module, int Rows, int Columns);
+public readonly record struct MatrixSpec(string Module, int Rows, int Columns)
+{
+    /// <summary>Throws when what the checkpoint has is of another shape.</summary>
+    internal void Check(Checkpoint checkpoint, MatrixInfo info)
+    {
+        if (info.Rows != Rows || info.Columns != Columns)
+            throw new InvalidModelException(
+                checkpoint.Path, info.TensorName, $"expected shape [{Rows}, {Columns}] by the configuration, found [{info.Rows}, {info.Columns}]");
+    }
+}
 
 /// <summary>
 /// Brings tensors of a checkpoint onto a device: checks each shape against the configuration, reads it in canonical form,
@@ -47,9 +56,7 @@ public sealed class WeightUploader
             foreach (MatrixSpec part in parts)
             {
                 MatrixInfo info = _checkpoint.Describe(part.Module);
-                if (info.Rows != part.Rows || info.Columns != part.Columns)
-                    throw new InvalidModelException(
-                        _checkpoint.Path, info.TensorName, $"expected shape [{part.Rows}, {part.Columns}] by the configuration, found [{info.Rows}, {info.Columns}]");
+                part.Check(_checkpoint, info);
                 matrices.Add(_checkpoint.ReadMatrix(part.Module));
                 _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
             }
@@ -64,6 +71,9 @@ public sealed class WeightUploader
                 matrix.Dispose();
         }
     }
+
+    /// <summary>Reports that everything is loaded; tensors that no part asked for are not waited for.</summary>
+    internal void Complete() => _progress?.Report(new LoadProgress("weights", _totalBytes, _totalBytes));
 
     /// <summary>Uploads a vector as float32 [1, length]; the caller owns its buffer.</summary>
     public TensorView Vector(string tensor, int length) => Vectors((tensor, length));

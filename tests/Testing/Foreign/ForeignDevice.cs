@@ -75,6 +75,9 @@ public sealed class ForeignDevice : Device
     }
 
     /// <inheritdoc/>
+    public override long BufferBytes(long bytes) => ForeignMemory.Charged(bytes);
+
+    /// <inheritdoc/>
     public override HostBuffer AllocateHost(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
