@@ -123,7 +123,8 @@ internal sealed class CpuDevice : Device
 
     private bool IsPacked(WeightMatrix matrix) => IsPacked(matrix.Format, matrix.Columns) && PackedMatrix.CanPack(matrix);
 
-    private long BytesOf(WeightMatrix matrix) => IsPacked(matrix)
+    // By the format alone, as it was planned: a codebook that is not of integers stays canonical and takes less.
+    private long BytesOf(WeightMatrix matrix) => IsPacked(matrix.Format, matrix.Columns) && matrix.GroupIndex.IsEmpty
         ? WeightBytes(matrix.Rows, matrix.Columns, matrix.Format)
         : CanonicalMatrix.BytesOf(matrix.Rows, matrix.Columns, matrix.Format) + (matrix.GroupIndex.Length * sizeof(int));
 

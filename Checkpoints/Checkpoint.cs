@@ -85,13 +85,13 @@ public abstract class Checkpoint : IDisposable
         return false;
     }
 
-    /// <summary>Whether <see cref="ReadMatrix"/> finds weights, plain or quantised, for a module.</summary>
+    /// <summary>Whether <see cref="ReadMatrix(string)"/> finds weights, plain or quantised, for a module.</summary>
     /// <param name="module">The name without its last part, <c>.weight</c> or <c>.qweight</c>.</param>
     public abstract bool HasMatrix(string module);
 
     /// <summary>Shape and canonical format of a module's weights, checked but not read.</summary>
-    /// <inheritdoc cref="ReadMatrix" path="/param"/>
-    /// <inheritdoc cref="ReadMatrix" path="/exception"/>
+    /// <inheritdoc cref="ReadMatrix(string)" path="/param"/>
+    /// <inheritdoc cref="ReadMatrix(string)" path="/exception"/>
     public abstract MatrixInfo Describe(string module);
 
     /// <summary>
@@ -102,6 +102,21 @@ public abstract class Checkpoint : IDisposable
     /// <exception cref="InvalidModelException">The module is absent, or its tensors disagree with each other or with the config.</exception>
     /// <exception cref="UnsupportedException">Its type or quantisation is not read; the message names both.</exception>
     public abstract WeightMatrix ReadMatrix(string module);
+
+    /// <summary>As <see cref="Describe(string)"/>, for one expert of a module whose tensor holds all of them.</summary>
+    /// <inheritdoc cref="ReadMatrix(string, int)" path="/param"/>
+    /// <inheritdoc cref="ReadMatrix(string, int)" path="/exception"/>
+    public abstract MatrixInfo Describe(string module, int expert);
+
+    /// <summary>
+    /// As <see cref="ReadMatrix(string)"/>, for one expert of a module whose tensor holds all of them, [experts, outputs,
+    /// inputs]: GGUF's <c>blk.0.ffn_up_exps</c>, gpt-oss's <c>model.layers.0.mlp.experts.gate_up_proj</c> (MXFP4 blocks).
+    /// </summary>
+    /// <param name="module">The name without its last part, <c>.weight</c> or <c>_blocks</c>; a tensor of this very name will do.</param>
+    /// <param name="expert">The expert, from 0.</param>
+    /// <exception cref="InvalidModelException">The module or the expert is absent, or its tensors disagree with each other.</exception>
+    /// <exception cref="UnsupportedException">Its type is not read; the message names it.</exception>
+    public abstract WeightMatrix ReadMatrix(string module, int expert);
 
     /// <summary>Reads a norm weight, a bias or another small tensor (F32, F16, BF16) as float32, row-major; false where it is absent.</summary>
     /// <param name="tensorName">The full name, such as <c>model.norm.weight</c>.</param>

@@ -58,6 +58,22 @@ public sealed class CheckpointTensor
         return Shape[0] <= int.MaxValue && columns <= int.MaxValue / sizeof(float) ? ((int)Shape[0], (int)columns) : throw TooLarge();
     }
 
+    /// <summary>The shape of one expert of a tensor [experts, outputs, inputs], whose matrices lie one after another.</summary>
+    internal (int Rows, int Columns) ExpertShape(int expert)
+    {
+        if (Shape.Count != 3)
+            throw new InvalidModelException(File, Name, $"the shape is [{string.Join(", ", Shape)}], expected [experts, outputs, inputs]");
+        CheckExpert(expert);
+        return Shape[1] <= int.MaxValue && Shape[2] <= int.MaxValue / sizeof(float) ? ((int)Shape[1], (int)Shape[2]) : throw TooLarge();
+    }
+
+    /// <summary>Requires that the first dimension has such an expert.</summary>
+    internal void CheckExpert(int expert)
+    {
+        if (expert < 0 || expert >= Shape[0])
+            throw new InvalidModelException(File, Name, $"expert {expert} was asked for, the shape is [{string.Join(", ", Shape)}]");
+    }
+
     private UnsupportedException TooLarge() =>
         new($"shape [{string.Join(", ", Shape)}] of tensor {Name} in {File}", "a matrix has at most 2^31 rows and 2^29 columns");
 }

@@ -1,6 +1,6 @@
 namespace Portable.Checkpoints;
 
-/// <summary>What <see cref="Checkpoint.ReadMatrix"/> will give for a module, known without reading its data.</summary>
+/// <summary>What <see cref="Checkpoint.ReadMatrix(string)"/> will give for a module, known without reading its data.</summary>
 /// <param name="Module">The module, as asked for.</param>
 /// <param name="Rows">Outputs N.</param>
 /// <param name="Columns">Inputs K.</param>

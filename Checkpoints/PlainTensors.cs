@@ -18,17 +18,14 @@ internal static unsafe class PlainTensors
     public static WeightMatrix Matrix(CheckpointTensor tensor, WeightEncoding encoding)
     {
         (int rows, int columns) = tensor.MatrixShape();
-        using MappedFile.Lease lease = tensor.Source.Acquire();
-        byte* data = lease.Pointer + tensor.Position;
-        var format = new WeightFormat(encoding);
-        if ((nuint)data % (uint)(format.Bits / 8) == 0)
-            return WeightMatrix.Borrow(tensor.Name, rows, columns, encoding, data);
+        return Matrix(tensor, encoding, rows, columns, 0);
+    }
 
-        WeightMatrix matrix = WeightMatrix.Allocate(tensor.Name, rows, columns, format);
-        int rowBytes = (int)format.RowBytes(columns);
-        for (int row = 0; row < rows; row++)
-            new ReadOnlySpan<byte>(data + ((long)row * rowBytes), rowBytes).CopyTo(matrix.Codes(row));
-        return matrix;
+    /// <summary>As <see cref="Matrix(CheckpointTensor, WeightEncoding)"/>, of one expert of a tensor [experts, outputs, inputs].</summary>
+    public static WeightMatrix Expert(CheckpointTensor tensor, WeightEncoding encoding, int expert)
+    {
+        (int rows, int columns) = tensor.ExpertShape(expert);
+        return Matrix(tensor, encoding, rows, columns, (long)expert * rows * new WeightFormat(encoding).RowBytes(columns));
     }
 
     /// <summary>All values of a tensor as float32, which holds each of the three types exactly.</summary>
@@ -64,5 +61,20 @@ internal static unsafe class PlainTensors
                     destination[i] = BitConverter.UInt32BitsToSingle((uint)uppers[i] << 16);
                 break;
         }
+    }
+
+    private static WeightMatrix Matrix(CheckpointTensor tensor, WeightEncoding encoding, int rows, int columns, long offset)
+    {
+        using MappedFile.Lease lease = tensor.Source.Acquire();
+        byte* data = lease.Pointer + tensor.Position + offset;
+        var format = new WeightFormat(encoding);
+        if ((nuint)data % (uint)(format.Bits / 8) == 0)
+            return WeightMatrix.Borrow(tensor.Name, rows, columns, encoding, data);
+
+        WeightMatrix matrix = WeightMatrix.Allocate(tensor.Name, rows, columns, format);
+        int rowBytes = (int)format.RowBytes(columns);
+        for (int row = 0; row < rows; row++)
+            new ReadOnlySpan<byte>(data + ((long)row * rowBytes), rowBytes).CopyTo(matrix.Codes(row));
+        return matrix;
     }
 }

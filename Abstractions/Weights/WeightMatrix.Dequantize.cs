@@ -33,26 +33,79 @@ public sealed unsafe partial class WeightMatrix
                 return;
         }
 
-        ReadOnlySpan<float> scales = Scales(row);
-        ReadOnlySpan<byte> zeroPoints = ZeroPoints(row);
-        ReadOnlySpan<float> minimums = Minimums(row);
-        for (int k = 0; k < destination.Length; k++)
+        Decode(codes, destination);
+        if (_groupIndex is not null)
         {
-            int group = _groupIndex is null ? k / Format.GroupSize : _groupIndex[k];
-            float code = Format.Encoding switch
-            {
-                WeightEncoding.UInt4 => Nibble(codes, k),
-                WeightEncoding.Codebook4 => _codebook![Nibble(codes, k)],
-                WeightEncoding.Int8 => (sbyte)codes[k],
-                WeightEncoding.UInt8 => codes[k],
-                _ => Float8.FromE4M3(codes[k]),
-            };
-            destination[k] = Format.Offset switch
-            {
-                GroupOffset.ZeroPoint => scales[group] * (code - zeroPoints[group]),
-                GroupOffset.Minimum => (scales[group] * code) + minimums[group],
-                _ => scales[group] * code,
-            };
+            ScaleByIndex(row, destination);
+            return;
+        }
+
+        ReadOnlySpan<float> scales = Scales(row);
+        for (int group = 0, first = 0; first < destination.Length; group++)
+        {
+            int count = Math.Min(Format.GroupSize, destination.Length - first);
+            Scale(destination.Slice(first, count), scales[group], row, group);
+            first += count;
+        }
+    }
+
+    /// <summary>The codes' values, before scales.</summary>
+    private void Decode(ReadOnlySpan<byte> codes, Span<float> destination)
+    {
+        switch (Format.Encoding)
+        {
+            case WeightEncoding.UInt4:
+                for (int k = 0; k < destination.Length; k++)
+                    destination[k] = Nibble(codes, k);
+                break;
+            case WeightEncoding.Codebook4:
+                ReadOnlySpan<float> codebook = _codebook;
+                for (int k = 0; k < destination.Length; k++)
+                    destination[k] = codebook[Nibble(codes, k)];
+                break;
+            case WeightEncoding.Int8:
+                for (int k = 0; k < destination.Length; k++)
+                    destination[k] = (sbyte)codes[k];
+                break;
+            case WeightEncoding.UInt8:
+                for (int k = 0; k < destination.Length; k++)
+                    destination[k] = codes[k];
+                break;
+            default:
+                for (int k = 0; k < destination.Length; k++)
+                    destination[k] = Float8.FromE4M3(codes[k]);
+                break;
+        }
+    }
+
+    private void Scale(Span<float> values, float scale, int row, int group)
+    {
+        switch (Format.Offset)
+        {
+            case GroupOffset.ZeroPoint:
+                float zeroPoint = ZeroPoints(row)[group];
+                for (int k = 0; k < values.Length; k++)
+                    values[k] = scale * (values[k] - zeroPoint);
+                break;
+            case GroupOffset.Minimum:
+                float minimum = Minimums(row)[group];
+                for (int k = 0; k < values.Length; k++)
+                    values[k] = (scale * values[k]) + minimum;
+                break;
+            default:
+                for (int k = 0; k < values.Length; k++)
+                    values[k] = scale * values[k];
+                break;
+        }
+    }
+
+    private void ScaleByIndex(int row, Span<float> values)
+    {
+        ReadOnlySpan<float> scales = Scales(row);
+        for (int k = 0; k < values.Length; k++)
+        {
+            int group = _groupIndex![k];
+            Scale(values.Slice(k, 1), scales[group], row, group);
         }
     }
 

@@ -12,11 +12,14 @@ internal sealed unsafe partial class PackedMatrix
     public static PackedMatrix Pack(WeightMatrix matrix, WorkerPool pool)
     {
         if (!CanPack(matrix))
-            throw new UnsupportedException($"packing {matrix.Name} ({matrix.Format})", "only 4-bit and 8-bit codes in groups of neighbouring 32 columns or a multiple of them can be packed; use the canonical matrix");
+            throw new UnsupportedException($"packing {matrix.Name} ({matrix.Format})", "only 4-bit and 8-bit codes and codebooks of integers, in groups of neighbouring 32 columns or a multiple of them, can be packed; use the canonical matrix");
         PackedForm form = NarrowestForm(matrix, out int zeroPoint);
         var shape = new PanelShape(form, matrix.Columns, matrix.Format.GroupSize, zeroPoint);
-        var packed = new PackedMatrix(matrix.Rows, matrix.Columns, shape, ExponentFor(matrix, form));
-        var packing = new Packing(matrix, packed);
+        int shift = 0;
+        sbyte[]? codebook = matrix.Format.Encoding == WeightEncoding.Codebook4 ? IntegerCodebook(matrix.Codebook, out shift) : null;
+        int exponent = ExponentFor(matrix, form);
+        var packed = new PackedMatrix(matrix.Rows, matrix.Columns, shape, exponent - shift);
+        var packing = new Packing(matrix, packed, exponent, codebook);
         var handle = GCHandle.Alloc(packing);
         try
         {
@@ -94,9 +97,9 @@ internal sealed unsafe partial class PackedMatrix
         return largest == 0 ? 0 : Math.ILogB(largest) - 14;
     }
 
-    private sealed class Packing(WeightMatrix matrix, PackedMatrix packed)
+    private sealed class Packing(WeightMatrix matrix, PackedMatrix packed, int exponent, sbyte[]? codebook)
     {
-        private readonly double _toStored = Math.ScaleB(1, -packed.ScaleExponent);
+        private readonly double _toStored = Math.ScaleB(1, -exponent);
 
         public static void Panel(void* handle, int worker, int panel) =>
             ((Packing)GCHandle.FromIntPtr((nint)handle).Target!).PackPanel(panel);
@@ -106,6 +109,7 @@ internal sealed unsafe partial class PackedMatrix
             PanelShape shape = packed.Shape;
             byte* destination = packed.Panels + (panel * shape.PanelBytes);
             new Span<byte>(destination, checked((int)shape.PanelBytes)).Clear();
+            byte[] looked = codebook is null ? [] : new byte[matrix.Columns];
             int outputs = Math.Min(PanelShape.Outputs, matrix.Rows - (panel * PanelShape.Outputs));
             for (int output = 0; output < outputs; output++)
             {
@@ -115,8 +119,15 @@ internal sealed unsafe partial class PackedMatrix
                 if (shape.BlockBytes == 512)
                     PackNibbles(destination, output, codes);
                 else
-                    PackBytes(destination, output, codes);
+                    PackBytes(destination, output, codebook is null ? codes : LookUp(codes, looked));
             }
+        }
+
+        private byte[] LookUp(ReadOnlySpan<byte> codes, byte[] looked)
+        {
+            for (int k = 0; k < looked.Length; k++)
+                looked[k] = (byte)codebook![(codes[k / 2] >> (4 * (k % 2))) & 15];
+            return looked;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -45,7 +45,8 @@ internal sealed unsafe partial class PackedMatrix : IDisposable
 
     /// <summary>
     /// Whether matrices of this format can be packed: 4-bit and 8-bit integer codes, groups of a multiple of 32 columns
-    /// or of a whole row; also signed 8-bit codes in groups of 16 without offset.
+    /// or of a whole row; also signed 8-bit codes in groups of 16 without offset. 4-bit codebooks count as signed 8-bit
+    /// codes, which <see cref="IntegerCodebook"/> makes of them where it can.
     /// </summary>
     public static bool CanPack(WeightFormat format, int columns)
     {
@@ -54,12 +55,15 @@ internal sealed unsafe partial class PackedMatrix : IDisposable
         {
             WeightEncoding.UInt4 or WeightEncoding.UInt8 => wholeBlocks,
             WeightEncoding.Int8 => wholeBlocks || IsHalves(format, columns),
+            WeightEncoding.Codebook4 => format.Offset == GroupOffset.None && (wholeBlocks || IsHalves(format, columns)),
             _ => false,
         };
     }
 
-    /// <summary>Whether this matrix can be packed: its format can, and its groups are neighbouring columns.</summary>
-    public static bool CanPack(WeightMatrix matrix) => CanPack(matrix.Format, matrix.Columns) && matrix.GroupIndex.IsEmpty;
+    /// <summary>Whether this matrix can be packed: its format can, its groups are neighbouring columns, its codebook is of integers.</summary>
+    public static bool CanPack(WeightMatrix matrix) =>
+        CanPack(matrix.Format, matrix.Columns) && matrix.GroupIndex.IsEmpty
+        && (matrix.Format.Encoding != WeightEncoding.Codebook4 || IntegerCodebook(matrix.Codebook, out _) is not null);
 
     /// <summary>
     /// The most memory that <see cref="Pack"/> takes for such a matrix. A matrix whose groups share one zero point takes
@@ -74,7 +78,32 @@ internal sealed unsafe partial class PackedMatrix : IDisposable
     private static int PanelsOf(int rows) => (int)(((long)rows + PanelShape.Outputs - 1) / PanelShape.Outputs);
 
     private static bool IsHalves(WeightFormat format, int columns) =>
-        format is { Encoding: WeightEncoding.Int8, GroupSize: 16, Offset: GroupOffset.None } && columns > 16;
+        format is { Encoding: WeightEncoding.Int8 or WeightEncoding.Codebook4, GroupSize: 16, Offset: GroupOffset.None } && columns > 16;
+
+    /// <summary>
+    /// The codebook as signed bytes, which are its values times 2^shift: the codebooks of IQ types and of 4-bit floats. Null
+    /// for one that is no such multiple of integers, as NF4's.
+    /// </summary>
+    internal static sbyte[]? IntegerCodebook(ReadOnlySpan<float> codebook, out int shift)
+    {
+        for (shift = 0; shift < 4; shift++)
+        {
+            var integers = new sbyte[codebook.Length];
+            int i = 0;
+            for (; i < integers.Length; i++)
+            {
+                float value = codebook[i] * (1 << shift);
+                if (!(Math.Abs(value) <= 127) || value != MathF.Truncate(value))
+                    break;
+                integers[i] = (sbyte)value;
+            }
+
+            if (i == integers.Length)
+                return integers;
+        }
+
+        return null;
+    }
 
     private static PackedForm WidestForm(WeightFormat format, int columns)
     {
@@ -82,6 +111,6 @@ internal sealed unsafe partial class PackedMatrix : IDisposable
             return format.Offset == GroupOffset.None ? PackedForm.Uniform4 : PackedForm.Affine4;
         if (IsHalves(format, columns))
             return PackedForm.Halves8;
-        return format is { Encoding: WeightEncoding.Int8, Offset: GroupOffset.None } ? PackedForm.Symmetric8 : PackedForm.Affine8;
+        return format is { Encoding: WeightEncoding.Int8 or WeightEncoding.Codebook4, Offset: GroupOffset.None } ? PackedForm.Symmetric8 : PackedForm.Affine8;
     }
 }

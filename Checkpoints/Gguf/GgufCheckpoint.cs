@@ -34,30 +34,29 @@ internal sealed unsafe class GgufCheckpoint : Checkpoint
     public override MatrixInfo Describe(string module)
     {
         CheckpointTensor tensor = Required(TensorName(module));
-        (int rows, int columns) = tensor.MatrixShape();
-        WeightFormat format = PlainTensors.Encoding(tensor.Type) is { } encoding ? new WeightFormat(encoding) : Blocks(tensor).Blocks!.Format;
-        return new MatrixInfo(module, rows, columns, format, false, tensor.Name);
+        return Info(module, tensor, tensor.MatrixShape());
+    }
+
+    public override MatrixInfo Describe(string module, int expert)
+    {
+        CheckpointTensor tensor = Required(TensorName(module));
+        return Info(module, tensor, tensor.ExpertShape(expert));
     }
 
     public override WeightMatrix ReadMatrix(string module)
     {
         CheckpointTensor tensor = Required(TensorName(module));
-        if (PlainTensors.Encoding(tensor.Type) is { } encoding)
-            return PlainTensors.Matrix(tensor, encoding);
-        GgufTensorType type = Blocks(tensor);
-        (int rows, int columns) = tensor.MatrixShape();
-        int rowBytes = columns / type.BlockValues * type.BlockBytes;
-        WeightMatrix matrix = WeightMatrix.Allocate(tensor.Name, rows, columns, type.Blocks!.Format);
-        using MappedFile.Lease lease = tensor.Source.Acquire();
-        byte* data = lease.Pointer + tensor.Position;
-        for (int row = 0; row < rows; row++)
-        {
-            type.Blocks.ReadRow(
-                new ReadOnlySpan<byte>(data + ((long)row * rowBytes), rowBytes),
-                matrix.Codes(row), matrix.Scales(row), matrix.ZeroPoints(row), matrix.Minimums(row));
-        }
+        return PlainTensors.Encoding(tensor.Type) is { } encoding
+            ? PlainTensors.Matrix(tensor, encoding)
+            : ReadBlocks(tensor, tensor.MatrixShape(), 0);
+    }
 
-        return matrix;
+    public override WeightMatrix ReadMatrix(string module, int expert)
+    {
+        CheckpointTensor tensor = Required(TensorName(module));
+        return PlainTensors.Encoding(tensor.Type) is { } encoding
+            ? PlainTensors.Expert(tensor, encoding, expert)
+            : ReadBlocks(tensor, tensor.ExpertShape(expert), expert);
     }
 
     protected override void Dispose(bool disposing)
@@ -70,6 +69,30 @@ internal sealed unsafe class GgufCheckpoint : Checkpoint
     {
         string[] names = [.. types.Select(static t => t.Type).Where(static t => GgufTensorType.Find(t)!.BlockValues > 1)];
         return names.Length == 0 ? null : string.Join(", ", names);
+    }
+
+    private static MatrixInfo Info(string module, CheckpointTensor tensor, (int Rows, int Columns) shape)
+    {
+        WeightFormat format = PlainTensors.Encoding(tensor.Type) is { } encoding ? new WeightFormat(encoding) : Blocks(tensor).Blocks!.Format;
+        return new MatrixInfo(module, shape.Rows, shape.Columns, format, false, tensor.Name);
+    }
+
+    /// <summary>Reads the rows of the matrix that comes after a number of others of the same shape.</summary>
+    private static WeightMatrix ReadBlocks(CheckpointTensor tensor, (int Rows, int Columns) shape, int skipped)
+    {
+        GgufTensorType type = Blocks(tensor);
+        int rowBytes = shape.Columns / type.BlockValues * type.BlockBytes;
+        WeightMatrix matrix = WeightMatrix.Allocate(tensor.Name, shape.Rows, shape.Columns, type.Blocks!.Format, type.Blocks.Codebook);
+        using MappedFile.Lease lease = tensor.Source.Acquire();
+        byte* data = lease.Pointer + tensor.Position + ((long)skipped * shape.Rows * rowBytes);
+        for (int row = 0; row < shape.Rows; row++)
+        {
+            type.Blocks.ReadRow(
+                new ReadOnlySpan<byte>(data + ((long)row * rowBytes), rowBytes),
+                matrix.Codes(row), matrix.Scales(row), matrix.ZeroPoints(row), matrix.Minimums(row));
+        }
+
+        return matrix;
     }
 
     private static string TensorName(string module) => module + ".weight";

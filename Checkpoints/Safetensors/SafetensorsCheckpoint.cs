@@ -83,6 +83,23 @@ internal sealed class SafetensorsCheckpoint : Checkpoint
         return PlainTensors.Matrix(tensor, encoding);
     }
 
+    public override MatrixInfo Describe(string module, int expert)
+    {
+        if (Mxfp4Experts.Find(this, module) is { } blocks)
+            return Mxfp4Experts.Describe(this, module, blocks, expert);
+        (CheckpointTensor tensor, WeightEncoding encoding) = PlainExperts(module);
+        (int rows, int columns) = tensor.ExpertShape(expert);
+        return new MatrixInfo(module, rows, columns, new WeightFormat(encoding), false, tensor.Name);
+    }
+
+    public override WeightMatrix ReadMatrix(string module, int expert)
+    {
+        if (Mxfp4Experts.Find(this, module) is { } blocks)
+            return Mxfp4Experts.Read(this, module, blocks, expert);
+        (CheckpointTensor tensor, WeightEncoding encoding) = PlainExperts(module);
+        return PlainTensors.Expert(tensor, encoding, expert);
+    }
+
     /// <summary>A tensor of a module; the empty module is that of a file with a single one.</summary>
     internal static string TensorName(string module, string tensor) => module.Length == 0 ? tensor : $"{module}.{tensor}";
 
@@ -105,7 +122,7 @@ internal sealed class SafetensorsCheckpoint : Checkpoint
 
     private protected override string? QuantizationText(IReadOnlyList<CheckpointTypeSummary> types) => Quantization?.ToString();
 
-    private protected override long Parameters(CheckpointTensor tensor) => QuantizedLayouts.Parameters(tensor, Quantization);
+    private protected override long Parameters(CheckpointTensor tensor) => QuantizedLayouts.Parameters(this, tensor);
 
     private static SafetensorsCheckpoint OpenShards(string folder, Dictionary<string, HashSet<string>> shards, JsonElement? config)
     {
@@ -157,7 +174,9 @@ internal sealed class SafetensorsCheckpoint : Checkpoint
     private static string Advice(string folder)
     {
         string? Any(string pattern) => Directory.EnumerateFiles(folder, pattern).Select(IOPath.GetFileName).Order(StringComparer.Ordinal).FirstOrDefault();
-        return Any("*.gguf") is { } gguf ? $"; to use {gguf}, name that file"
+        return File.Exists(IOPath.Combine(folder, "adapter_config.json"))
+                ? "; it is a LoRA adapter (adapter_config.json), which is not a model by itself: merge it into its base model, and name the result"
+            : Any("*.gguf") is { } gguf ? $"; to use {gguf}, name that file"
             : Any("*.safetensors") is { } other ? $"; it has {other}: name that file, or rename it"
             : Any("*.bin") is { } pickle ? $"; {pickle} is a pickle, which is not read: convert it to safetensors"
             : "; is it the folder of a model, wholly downloaded";
@@ -177,9 +196,13 @@ internal sealed class SafetensorsCheckpoint : Checkpoint
         return text is not null;
     }
 
-    private (CheckpointTensor Tensor, WeightEncoding Encoding) Plain(string module)
+    private (CheckpointTensor Tensor, WeightEncoding Encoding) PlainExperts(string module) =>
+        TryGetTensor(module, out CheckpointTensor? tensor) ? Plain(tensor) : Plain(module);
+
+    private (CheckpointTensor Tensor, WeightEncoding Encoding) Plain(string module) => Plain(Required(TensorName(module, "weight")));
+
+    private (CheckpointTensor Tensor, WeightEncoding Encoding) Plain(CheckpointTensor tensor)
     {
-        CheckpointTensor tensor = Required(TensorName(module, "weight"));
         if (PlainTensors.Encoding(tensor.Type) is { } encoding)
             return (tensor, encoding);
         string declared = Quantization is null ? "" : $" (quantization_config: {Quantization})";

@@ -80,17 +80,23 @@ internal static unsafe class CheckpointReading
             Hash(tensor);
             Typed(() => checkpoint.TryReadVector(tensor.Name, out _));
             string module = tensor.Name[..Math.Max(0, tensor.Name.LastIndexOf('.'))];
-            if (!checkpoint.HasMatrix(module))
+            if (checkpoint.HasMatrix(module))
+                Typed(() => Read(checkpoint.Describe(module), checkpoint.ReadMatrix(module)));
+            if (tensor.Shape.Count < 3)
                 continue;
-            Typed(() =>
-            {
-                MatrixInfo info = checkpoint.Describe(module);
-                using WeightMatrix matrix = checkpoint.ReadMatrix(module);
-                Assert.That((matrix.Rows, matrix.Columns, matrix.Format), Is.EqualTo((info.Rows, info.Columns, info.Format)));
-                float[] row = new float[matrix.Columns];
-                for (int i = 0; i < Math.Min(matrix.Rows, 64); i++)
-                    matrix.DequantizeRow(i, row);
-            });
+            string experts = tensor.Name.EndsWith("_blocks", StringComparison.Ordinal) ? tensor.Name[..^"_blocks".Length] : module;
+            Typed(() => Read(checkpoint.Describe(experts, 0), checkpoint.ReadMatrix(experts, 0)));
+        }
+    }
+
+    private static void Read(MatrixInfo info, WeightMatrix matrix)
+    {
+        using (matrix)
+        {
+            Assert.That((matrix.Rows, matrix.Columns, matrix.Format), Is.EqualTo((info.Rows, info.Columns, info.Format)));
+            float[] row = new float[matrix.Columns];
+            for (int i = 0; i < Math.Min(matrix.Rows, 64); i++)
+                matrix.DequantizeRow(i, row);
         }
     }
 

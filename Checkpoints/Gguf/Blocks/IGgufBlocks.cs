@@ -6,6 +6,9 @@ internal interface IGgufBlocks
     /// <summary>The canonical format.</summary>
     WeightFormat Format { get; }
 
+    /// <summary>The values of the codes where the format is <see cref="WeightEncoding.Codebook4"/>.</summary>
+    float[]? Codebook => null;
+
     /// <summary>
     /// Converts the blocks of one row. The destinations hold that row, as <see cref="WeightMatrix"/> lays it out; those
     /// the format does not have are empty.

@@ -24,7 +24,7 @@ internal sealed class Q4_KBlocks : IGgufBlocks
             ReadOnlySpan<byte> packed = block.Slice(ScalesAt, CodesAt - ScalesAt);
             for (int j = 0; j < Groups; j++)
             {
-                (int scale, int minimum) = Unpack(packed, j);
+                (int scale, int minimum) = SixBits.Unpack(packed, j);
                 scales[(i * Groups) + j] = d * scale;
                 minimums[(i * Groups) + j] = -(dmin * minimum);
             }
@@ -38,9 +38,4 @@ internal sealed class Q4_KBlocks : IGgufBlocks
             }
         }
     }
-
-    /// <summary>Group j's 6-bit scale and minimum; the second four have their upper two bits in the first eight bytes.</summary>
-    private static (int Scale, int Minimum) Unpack(ReadOnlySpan<byte> packed, int j) => j < 4
-        ? (packed[j] & 63, packed[j + 4] & 63)
-        : ((packed[j + 4] & 15) | (packed[j - 4] >> 6 << 4), (packed[j + 4] >> 4) | (packed[j] >> 6 << 4));
 }

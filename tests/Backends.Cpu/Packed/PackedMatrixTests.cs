@@ -12,7 +12,8 @@ public sealed unsafe class PackedMatrixTests
 
     [TestCase(WeightEncoding.Float32, 0, false)]
     [TestCase(WeightEncoding.BFloat16, 0, false)]
-    [TestCase(WeightEncoding.Codebook4, 32, false)]
+    [TestCase(WeightEncoding.Codebook4, 32, true)]
+    [TestCase(WeightEncoding.Codebook4, 16, true)]
     [TestCase(WeightEncoding.Float8E4M3, 128, false)]
     [TestCase(WeightEncoding.UInt4, 16, false)]
     [TestCase(WeightEncoding.UInt4, 48, false)]
@@ -31,6 +32,18 @@ public sealed unsafe class PackedMatrixTests
         using WeightMatrix matrix = WeightMatrix.Allocate("q_proj", 4, 64, new(WeightEncoding.UInt4, 32), groupIndex: new int[64]);
         Assert.That(PackedMatrix.CanPack(matrix), Is.False);
         Assert.That(() => PackedMatrix.Pack(matrix, Pool), Throws.TypeOf<UnsupportedException>().With.Message.Contains("q_proj"));
+    }
+
+    [Test]
+    public void A_codebook_packs_as_signed_bytes_where_it_is_of_integers_or_of_their_halves()
+    {
+        float[] halves = [0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0f, -0.5f, -1, -1.5f, -2, -3, -4, -6];
+        Assert.That(PackedMatrix.IntegerCodebook(halves, out int shift), Is.EqualTo(halves.Select(v => (sbyte)(2 * v))));
+        Assert.That(shift, Is.EqualTo(1));
+        float[] normal = [.. halves];
+        normal[3] = 0.3379152f;
+        using WeightMatrix matrix = WeightMatrix.Allocate("nf4", 4, 64, new(WeightEncoding.Codebook4, 32), normal);
+        Assert.That(PackedMatrix.CanPack(matrix), Is.False);
     }
 
     [TestCase(float.NaN)]

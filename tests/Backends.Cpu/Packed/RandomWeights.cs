@@ -14,16 +14,21 @@ internal static class RandomWeights
                 yield return new(WeightEncoding.UInt8, group, offset);
                 yield return new(WeightEncoding.Int8, group, offset);
             }
+
+            yield return new(WeightEncoding.Codebook4, group);
         }
 
         yield return new(WeightEncoding.Int8, 16);
+        yield return new(WeightEncoding.Codebook4, 16);
     }
 
     /// <summary>Codes over their whole range, scales of either sign, offsets that centre the codes roughly.</summary>
     public static WeightMatrix Create(int rows, int columns, WeightFormat format, int seed, bool sharedZero = false)
     {
         var random = new Random(seed);
-        WeightMatrix matrix = WeightMatrix.Allocate("test", rows, columns, format);
+        // Of halves, as that of 4-bit floats.
+        float[]? codebook = format.Encoding == WeightEncoding.Codebook4 ? [.. Enumerable.Range(0, 16).Select(i => (i - 7) * (i % 3 == 0 ? 0.5f : 2))] : null;
+        WeightMatrix matrix = WeightMatrix.Allocate("test", rows, columns, format, codebook);
         float middle = format.Encoding switch { WeightEncoding.UInt4 => 8, WeightEncoding.UInt8 => 128, _ => 0 };
         for (int row = 0; row < rows; row++)
         {

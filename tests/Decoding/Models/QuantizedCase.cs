@@ -12,8 +12,12 @@ namespace Portable.Tests.Models;
 /// <param name="Int8">What int8 activations cost.</param>
 internal sealed record QuantizedCase(string Name, string Model, string Golden, bool IsMoe, bool MustRun, QuantizedCase.Bar Int8)
 {
-    private static readonly HashSet<string> SupportedTypes = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q6_K"];
-
+    private static readonly HashSet<string> SupportedTypes =
+    [
+        "F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_K",
+        "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS", "MXFP4", "NVFP4",
+        "TQ1_0", "TQ2_0", "Q1_0", "Q2_0",
+    ];
 
     /// <summary>The cases of quant/checkpoints, with the bar for groups of 32.</summary>
     public static IEnumerable<QuantizedCase> Checkpoints()
@@ -26,11 +30,8 @@ internal sealed record QuantizedCase(string Name, string Model, string Golden, b
         {
             string model = Path.Combine(folder, entry.Value.TryGetProperty("folder", out JsonElement named) ? named.GetString()! : entry.Name);
             bool isMoe = entry.Value.GetProperty("architecture").GetProperty("arch").GetString()!.Contains("moe", StringComparison.Ordinal);
-            JsonElement layout = entry.Value.GetProperty("layout");
-            bool isAwqGemm = layout.TryGetProperty("family", out JsonElement family) && family.GetString() == "awq"
-                && (!layout.TryGetProperty("version", out JsonElement version) || version.GetString() == "gemm");
             yield return new(
-                entry.Name, model, Path.Combine(model, "golden.safetensors"), isMoe, isAwqGemm && !isMoe, Bar.Read(entry.Value.GetProperty("int8_activations").GetProperty("32")));
+                entry.Name, model, Path.Combine(model, "golden.safetensors"), isMoe, !isMoe, Bar.Read(entry.Value.GetProperty("int8_activations").GetProperty("32")));
         }
     }
 

@@ -14,8 +14,6 @@ internal sealed unsafe class AwqGemmLayout : IQuantizedLayout
     // Output columns 8c … 8c + 7 in the order of the word's nibbles.
     private static ReadOnlySpan<byte> ColumnOfNibble => [0, 2, 4, 6, 1, 3, 5, 7];
 
-    public string Marker => "qweight";
-
     public MatrixInfo Describe(SafetensorsCheckpoint checkpoint, string module)
     {
         Parts parts = Check(checkpoint, module);
@@ -81,21 +79,11 @@ internal sealed unsafe class AwqGemmLayout : IQuantizedLayout
                 scales.File, scales.Name, $"{groups} groups of {inputs} inputs are groups of {groupSize}, quantization_config.group_size says {declared}");
         }
 
-        Expect(scales, groups, outputs, codes);
-        Expect(zeros, groups, words, codes);
+        ModuleTensors.Expect(scales, codes, groups, outputs);
+        ModuleTensors.Expect(zeros, codes, groups, words);
         return new Parts(
             codes, zeros, scales, outputs, inputs, new WeightFormat(WeightEncoding.UInt4, groupSize, GroupOffset.ZeroPoint),
             PlainTensors.Encoding(scales.Type)!.Value);
-    }
-
-    private static void Expect(CheckpointTensor tensor, long rows, long columns, CheckpointTensor codes)
-    {
-        if (tensor.Shape[0] != rows || tensor.Shape[1] != columns)
-        {
-            throw new InvalidModelException(
-                tensor.File, tensor.Name,
-                $"the shape is [{string.Join(", ", tensor.Shape)}], expected [{rows}, {columns}] beside {codes.Name} of [{string.Join(", ", codes.Shape)}]");
-        }
     }
 
     private readonly record struct Parts(
