@@ -72,6 +72,8 @@ internal sealed class ModelDescription : IDisposable
         int context = options.ContextTokens ?? Math.Min(config.ContextLength, DefaultContextTokens);
         if (context < 2)
             throw new InvalidInputException("option ContextTokens", $"expected 2 or more, found {context}");
+        if (context > config.ContextLength)
+            throw new InvalidInputException("option ContextTokens", $"{context} is beyond the {config.ContextLength} tokens that the model was made for");
         if (options.ContextTokens is null)
         {
             long pages = Math.Max(0, device.BudgetBytes - weights - vision - Workspace(context)) / kvPerPage;

@@ -47,6 +47,31 @@ public sealed class HostingTests
     }
 
     [Test]
+    public async Task A_model_is_described_by_configuration_as_well_as_in_code()
+    {
+        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Portable:Models:hello:Path"] = _hello.Folder,
+            ["Portable:Models:hello:Numerics"] = "Reference",
+            ["Portable:Models:hello:ContextTokens"] = "64",
+        }).Build();
+        using IHost host = Build(services => services.AddPortable(configuration.GetSection("Portable")).AddCpuBackend()
+            .AddModel("hello", configuration.GetSection("Portable:Models:hello")).AddChatClient("hello"));
+        await host.StartAsync();
+        PortableModel model = await host.Services.GetRequiredKeyedService<ModelHost>("hello").GetAsync();
+        Assert.That((model.Numerics, model.ContextTokens), Is.EqualTo((NumericMode.Reference, 64)));
+        Assert.That((await host.Services.GetRequiredService<IChatClient>().GetResponseAsync("x")).Text, Is.EqualTo("Helo"));
+    }
+
+    [Test]
+    public void A_chat_client_of_a_model_that_nobody_added_says_so()
+    {
+        using IHost host = Build(services => services.AddPortable().AddCpuBackend().AddModel("hello", o => o.Path = _hello.Folder).AddChatClient("hallo"));
+        var error = Assert.Catch<UnsupportedException>(() => host.Services.GetRequiredService<IChatClient>());
+        Assert.That(error!.Message, Does.Contain("'hallo'").And.Contain("AddModel"));
+    }
+
+    [Test]
     public async Task Several_models_are_keyed_by_name_and_the_first_is_the_applications_own()
     {
         using IHost host = Build(services =>

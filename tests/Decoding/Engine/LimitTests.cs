@@ -35,6 +35,13 @@ public sealed class LimitTests
     }
 
     [Test]
+    public async Task A_context_beyond_what_the_model_was_made_for_is_refused_with_both_numbers()
+    {
+        var error = await Assert.CatchAsync<InvalidInputException>(() => Loading.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = 513));
+        Assert.That(error!.Message, Does.Contain("513").And.Contain("512"));
+    }
+
+    [Test]
     public async Task A_full_context_ends_the_output_and_so_does_the_limit_asked_for()
     {
         using PortableModel model = await Loading.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = 24);
@@ -127,7 +134,9 @@ public sealed class LimitTests
     {
         var error = await Assert.CatchAsync<InvalidInputException>(() => Loading.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = 1));
         Assert.That(error!.Message, Does.Contain("ContextTokens"));
-        await Assert.ThrowsAsync<DeviceOutOfMemoryException>(() => Loading.LoadAsync(_tiny.Folder, configure: o => o.ContextTokens = int.MaxValue));
+        using var boundless = new TinyModel(context: 1 << 28);
+        boundless.Write();
+        await Assert.ThrowsAsync<DeviceOutOfMemoryException>(() => Loading.LoadAsync(boundless.Folder, configure: o => o.ContextTokens = 1 << 28));
     }
 
     private MemoryPlan Plan(IBackend backend, Action<ModelOptions>? configure = null) =>
