@@ -7,36 +7,80 @@ namespace Portable.Decoding.Architecture;
 internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors Tensors)
 {
     // The same language model is saved under different prefixes by different versions and by vision-language models.
-    private static readonly (string Prefix, string Head)[] HuggingFacePrefixes =
+    private static readonly (string Prefix, string HeadPrefix)[] HuggingFacePrefixes =
     [
-        ("model.", "lm_head"),
-        ("model.language_model.", "lm_head"),
-        ("language_model.model.", "language_model.lm_head"),
-        ("model.text_model.", "lm_head"),
+        ("model.", ""),
+        ("model.language_model.", ""),
+        ("language_model.model.", "language_model."),
+        ("model.text_model.", ""),
     ];
 
     /// <summary>Reads the description from a checkpoint's configuration and headers.</summary>
     public static DecoderDescription Read(Checkpoint checkpoint)
     {
         if (checkpoint.Kind == CheckpointKind.Gguf)
-            return new(GgufDecoder.Read(checkpoint), DecoderTensors.Gguf);
+            return new(GgufDecoder.Read(checkpoint), DecoderTensors.Gguf.In(checkpoint));
         if (checkpoint.Config is not { } config)
             throw new InvalidModelException(checkpoint.Path, "config.json", "the file is missing; a folder with config.json and its weights, or a GGUF file, is needed");
         JsonElement? generation = null;
         if (checkpoint.TryReadFile("generation_config.json", out byte[]? bytes))
             generation = ParseJson(Path.Combine(checkpoint.Path, "generation_config.json"), bytes);
         DecoderConfig decoder = HuggingFaceDecoder.Read(Path.Combine(checkpoint.Path, "config.json"), config, generation);
-        foreach ((string prefix, string head) in HuggingFacePrefixes)
+        DecoderTensors names = DecoderFamily.OfModelType(decoder.Architecture)!.Tensors;
+        foreach ((string prefix, string headPrefix) in HuggingFacePrefixes)
         {
-            if (!checkpoint.HasMatrix(prefix + "embed_tokens"))
+            DecoderTensors tensors = names.Below(prefix, headPrefix);
+            if (!checkpoint.HasMatrix(tensors.Embedding))
                 continue;
             // Older files leave the field out and simply have no head of their own.
-            if (!checkpoint.HasMatrix(head) && !StatesTying(config))
+            if (!checkpoint.HasMatrix(tensors.Head) && !StatesTying(config))
                 decoder = decoder with { TiedHead = true };
-            return new(decoder, DecoderTensors.HuggingFace(prefix, head));
+            return new(decoder, tensors.In(checkpoint));
         }
 
-        throw new InvalidModelException(checkpoint.Path, "model.embed_tokens.weight", "the embedding is missing under every known prefix");
+        throw new InvalidModelException(checkpoint.Path, $"model.{names.Embedding}.weight", "the embedding is missing under every known prefix");
+    }
+
+    /// <summary>The matrices of a layer that are stacked to q, k and v.</summary>
+    public MatrixSpec[] Qkv(int layer)
+    {
+        int query = Config.QuerySize, key = Config.KeySize, hidden = Config.HiddenSize;
+        if (Tensors.FusedQkv is { } fused)
+        {
+            return [new(DecoderTensors.InLayer(fused, layer), Config.QkvSize, hidden)
+            {
+                RowOrder = Tensors.IsQkvGrouped ? UngroupedRows(Config.QueryHeads, Config.KeyHeads, Config.HeadSize) : null,
+            }];
+        }
+
+        return
+        [
+            new(DecoderTensors.InLayer(Tensors.Query, layer), query, hidden),
+            new(DecoderTensors.InLayer(Tensors.Key, layer), key, hidden),
+            new(DecoderTensors.InLayer(Tensors.Value, layer), key, hidden),
+        ];
+    }
+
+    /// <summary>The matrices of a layer that are stacked to gate and up.</summary>
+    public MatrixSpec[] GateUp(int layer) => Tensors.FusedGateUp is { } fused
+        ? [new(DecoderTensors.InLayer(fused, layer), 2 * Config.FeedForwardSize, Config.HiddenSize)]
+        :
+        [
+            new(DecoderTensors.InLayer(Tensors.Gate, layer), Config.FeedForwardSize, Config.HiddenSize),
+            new(DecoderTensors.InLayer(Tensors.Up, layer), Config.FeedForwardSize, Config.HiddenSize),
+        ];
+
+    /// <summary>
+    /// Where the rows of all q, all k, all v lie in a tensor that holds, for each key head, its query heads, then the key,
+    /// then the value.
+    /// </summary>
+    internal static int[] UngroupedRows(int queryHeads, int keyHeads, int headSize)
+    {
+        int perKey = queryHeads / keyHeads;
+        IEnumerable<int> heads = Enumerable.Range(0, queryHeads).Select(h => ((h / perKey) * (perKey + 2)) + (h % perKey))
+            .Concat(Enumerable.Range(0, keyHeads).Select(g => (g * (perKey + 2)) + perKey))
+            .Concat(Enumerable.Range(0, keyHeads).Select(g => (g * (perKey + 2)) + perKey + 1));
+        return [.. heads.SelectMany(head => Enumerable.Range(head * headSize, headSize))];
     }
 
     /// <summary>What the decoder needs of a device.</summary>
@@ -47,21 +91,29 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         Add(Operator.Linear, Config.TiedHead ? Tensors.Embedding : Tensors.Head);
         for (int layer = 0; layer < Config.Layers; layer++)
         {
-            foreach (string pattern in (ReadOnlySpan<string>)
-                [Tensors.Query, Tensors.Key, Tensors.Value, Tensors.Output, Tensors.Gate, Tensors.Up, Tensors.Down])
-                Add(Operator.Linear, DecoderTensors.InLayer(pattern, layer));
+            foreach (MatrixSpec matrix in (MatrixSpec[])[.. Qkv(layer), .. GateUp(layer)])
+                Add(Operator.Linear, matrix.Module);
+            Add(Operator.Linear, DecoderTensors.InLayer(Tensors.Output, layer));
+            Add(Operator.Linear, DecoderTensors.InLayer(Tensors.Down, layer));
         }
 
+        var operators = new HashSet<Operator>
+        {
+            Operator.Embed, Operator.Linear, Operator.RmsNorm, Operator.RopeAngles, Operator.Rope, Operator.KvWrite,
+            Operator.PagedAttention, Operator.GatedActivation, Operator.GatherRows, Operator.ScatterRows, Operator.TopK,
+        };
+        if (Config.HasPostNorms || Config.ResidualScale != 1)
+            operators.Add(Operator.Add);
+        if (Config.QueryScale is not null)
+            operators.Add(Operator.Multiply);
+        if (Config.LogitSoftCap > 0)
+            operators.Add(Operator.Activation);
         return new ModelRequirements
         {
             Weights = weights,
-            Operators = new HashSet<Operator>
-            {
-                Operator.Embed, Operator.Linear, Operator.RmsNorm, Operator.RopeAngles, Operator.Rope, Operator.KvWrite,
-                Operator.PagedAttention, Operator.GatedActivation, Operator.GatherRows, Operator.ScatterRows, Operator.TopK,
-            },
+            Operators = operators,
             HeadSizes = new HashSet<int> { Config.HeadSize },
-            Attention = Config.Windows.Any(w => w > 0) ? AttentionFeatures.Window : AttentionFeatures.None,
+            Attention = Enumerable.Range(0, Config.Layers).Aggregate(AttentionFeatures.None, (all, layer) => all | Config.Attention(layer).Features),
         };
 
         void Add(Operator @operator, string module)

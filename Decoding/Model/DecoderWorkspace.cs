@@ -34,7 +34,14 @@ internal sealed class DecoderWorkspace : IDisposable
             Attended = Allocate(type, maxTokens, config.QueryHeads * config.HeadSize);
             Projected = Allocate(type, maxTokens, 2 * config.FeedForwardSize);
             Activated = Allocate(type, maxTokens, config.FeedForwardSize);
-            Angles = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
+            Rope = AllocateRope(config.Rope);
+            LocalRope = config.LocalRope is { } local ? AllocateRope(local) : null;
+            if (config.QueryScale is not null)
+            {
+                QueryScales = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
+                QueryAngles = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
+            }
+
             Last = Allocate(type, maxLogitRows, config.HiddenSize);
             Logits = Allocate(ElementType.Float32, maxLogitRows, config.VocabularySize);
             BestIds = Allocate(ElementType.Int32, maxLogitRows, 1);
@@ -45,6 +52,12 @@ internal sealed class DecoderWorkspace : IDisposable
             Dispose();
             throw;
         }
+
+        RopeTable AllocateRope(RopeConfig rope) => new(
+            new RopeFrequencies(
+                Allocate(ElementType.Float32, 1, rope.RotaryDimensions / 2), Allocate(ElementType.Int32, 1, rope.RotaryDimensions / 2),
+                (float)rope.Scaling.AttentionFactor),
+            Allocate(ElementType.Float32, maxTokens, rope.RotaryDimensions));
 
         TensorView Allocate(ElementType element, int rows, int columns)
         {
@@ -92,7 +105,15 @@ internal sealed class DecoderWorkspace : IDisposable
 
     public TensorView Activated { get; }
 
-    public TensorView Angles { get; }
+    public RopeTable Rope { get; }
+
+    public RopeTable? LocalRope { get; }
+
+    /// <summary>The scale of each token's queries, as often as it has angles; null without one.</summary>
+    public TensorView? QueryScales { get; }
+
+    /// <summary>The angles of <see cref="Rope"/> times the scales.</summary>
+    public TensorView? QueryAngles { get; }
 
     public TensorView Last { get; }
 
@@ -106,7 +127,8 @@ internal sealed class DecoderWorkspace : IDisposable
     public static long Bytes(DecoderConfig config, ElementType type, int maxTokens, int maxLogitRows)
     {
         long perToken = ((5L * config.HiddenSize) + config.QkvSize + (config.QueryHeads * (long)config.HeadSize) + (3L * config.FeedForwardSize)) * type.Size();
-        return (maxTokens * (perToken + (4L * (config.Rope.RotaryDimensions + 8)))) + (maxLogitRows * (4L * config.VocabularySize));
+        int angles = (config.Rope.RotaryDimensions * (config.QueryScale is null ? 1 : 3)) + (config.LocalRope?.RotaryDimensions ?? 0);
+        return (maxTokens * (perToken + (4L * (angles + 8)))) + (maxLogitRows * (4L * config.VocabularySize));
     }
 
     public void Dispose()
@@ -116,3 +138,8 @@ internal sealed class DecoderWorkspace : IDisposable
         _buffers.Clear();
     }
 }
+
+/// <summary>A rotary embedding on a device: its frequencies, for the length that the sequence may reach, and a step's angles.</summary>
+/// <param name="Frequencies">Uploaded by the session.</param>
+/// <param name="Angles">float32 [tokens, rotating elements].</param>
+internal sealed record RopeTable(RopeFrequencies Frequencies, TensorView Angles);

@@ -6,7 +6,11 @@ namespace Portable.Decoding;
 /// <param name="Module">The tensor's name without ".weight".</param>
 /// <param name="Rows">Outputs.</param>
 /// <param name="Columns">Inputs.</param>
-public readonly record struct MatrixSpec(string Module, int Rows, int Columns);
+public readonly record struct MatrixSpec(string Module, int Rows, int Columns)
+{
+    /// <summary>Output i is row RowOrder[i] of the tensor (and value i of its bias); null means as stored.</summary>
+    public IReadOnlyList<int>? RowOrder { get; init; }
+}
 
 /// <summary>
 /// Brings tensors of a checkpoint onto a device: checks each shape against the configuration, reads it in canonical form,
@@ -50,7 +54,7 @@ public sealed class WeightUploader
                 if (info.Rows != part.Rows || info.Columns != part.Columns)
                     throw new InvalidModelException(
                         _checkpoint.Path, info.TensorName, $"expected shape [{part.Rows}, {part.Columns}] by the configuration, found [{info.Rows}, {info.Columns}]");
-                matrices.Add(_checkpoint.ReadMatrix(part.Module));
+                matrices.Add(part.RowOrder is { } order ? Reordered(part.Module, order) : _checkpoint.ReadMatrix(part.Module));
                 _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
             }
 
@@ -65,8 +69,14 @@ public sealed class WeightUploader
         }
     }
 
-    /// <summary>Uploads a vector as float32 [1, length]; the caller owns its buffer.</summary>
-    public TensorView Vector(string tensor, int length) => Vectors((tensor, length));
+    /// <summary>Uploads a vector as float32 [1, length], (value + offset) * scale; the caller owns its buffer.</summary>
+    public TensorView Vector(string tensor, int length, float offset = 0, float scale = 1)
+    {
+        float[] values = _checkpoint.ReadVector(tensor, length);
+        for (int i = 0; i < values.Length; i++)
+            values[i] = (values[i] + offset) * scale;
+        return Floats(values);
+    }
 
     /// <summary>Uploads vectors one after another as one float32 row; the caller owns its buffer.</summary>
     public TensorView Vectors(params ReadOnlySpan<(string Tensor, int Length)> parts)
@@ -77,11 +87,42 @@ public sealed class WeightUploader
         return Floats([.. values]);
     }
 
+    /// <summary>Uploads the biases of stacked matrices as one float32 row; the caller owns its buffer.</summary>
+    public TensorView Biases(params ReadOnlySpan<MatrixSpec> parts)
+    {
+        var values = new List<float>();
+        foreach (MatrixSpec part in parts)
+        {
+            float[] stored = _checkpoint.ReadVector(part.Module + ".bias", part.Rows);
+            values.AddRange(part.RowOrder is { } order ? order.Select(row => stored[row]) : stored);
+        }
+
+        return Floats([.. values]);
+    }
+
     /// <summary>Uploads values as float32 [1, count]; the caller owns its buffer.</summary>
     public TensorView Floats(ReadOnlySpan<float> values) => Upload(values, ElementType.Float32);
 
     /// <summary>Uploads values as int32 [1, count]; the caller owns its buffer.</summary>
     public TensorView Integers(ReadOnlySpan<int> values) => Upload(values, ElementType.Int32);
+
+    /// <summary>The matrix with its rows in another order: rows are whole in every format, with their scales and zero points.</summary>
+    private WeightMatrix Reordered(string module, IReadOnlyList<int> order)
+    {
+        using WeightMatrix stored = _checkpoint.ReadMatrix(module);
+        var matrix = WeightMatrix.Allocate(
+            stored.Name, order.Count, stored.Columns, stored.Format,
+            stored.Codebook.IsEmpty ? null : stored.Codebook.ToArray(), stored.GroupIndex.IsEmpty ? null : stored.GroupIndex.ToArray());
+        for (int row = 0; row < order.Count; row++)
+        {
+            stored.Codes(order[row]).CopyTo(matrix.Codes(row));
+            stored.Scales(order[row]).CopyTo(matrix.Scales(row));
+            stored.ZeroPoints(order[row]).CopyTo(matrix.ZeroPoints(row));
+            stored.Minimums(order[row]).CopyTo(matrix.Minimums(row));
+        }
+
+        return matrix;
+    }
 
     private TensorView Upload<T>(ReadOnlySpan<T> values, ElementType type) where T : unmanaged
     {
