@@ -150,6 +150,8 @@ internal static class GgufDecoder
                 case "linear":
                     return new(RopeScalingKind.Linear) { Factor = factor };
                 case "yarn":
+                    if (OptionalNumber(a + ".rope.freq_base", 1e-3, 1e12) <= 1)
+                        throw new InvalidModelException(file, a + ".rope.freq_base", "yarn needs a base above 1");
                     double multiplier = OptionalNumber(a + ".rope.scaling.yarn_log_multiplier", 0, 1e12) ?? 0;
                     return new(RopeScalingKind.Yarn)
                     {

@@ -117,6 +117,8 @@ internal static class HuggingFaceDecoder
             : text.Number("rope_theta", 10000, 1e-3, MaxNumber);
         double partial = text.Number("partial_rotary_factor", rope?.Number("partial_rotary_factor", 1, 0.01, 1) ?? 1, 0.01, 1);
         int rotary = (int)(headSize * partial) & ~1;
+        if (rotary < 2)
+            throw new InvalidModelException(text.File, text.Field("partial_rotary_factor"), $"{partial} of a head of {headSize} leaves nothing to rotate");
         var config = new RopeConfig { Theta = theta, RotaryDimensions = rotary, Style = family.Rope };
         if (rope is null)
             return config;
@@ -125,7 +127,7 @@ internal static class HuggingFaceDecoder
             throw new InvalidModelException(text.File, rope.Field("mrope_section"), $"expected three sections of together {rotary / 2} frequencies");
         return config with
         {
-            Scaling = ReadScaling(text, rope, rotary),
+            Scaling = ReadScaling(text, rope, theta, rotary),
             Sections = sections.Count == 0 ? null : sections,
             SectionOrder = rope.Bool("mrope_interleaved", family.SectionOrder == RopeSectionOrder.Interleaved)
                 ? RopeSectionOrder.Interleaved
@@ -133,7 +135,7 @@ internal static class HuggingFaceDecoder
         };
     }
 
-    private static RopeScaling ReadScaling(ConfigSection text, ConfigSection rope, int rotary)
+    private static RopeScaling ReadScaling(ConfigSection text, ConfigSection rope, double theta, int rotary)
     {
         string kind = rope.String("rope_type") ?? rope.String("type") ?? "default";
         switch (kind)
@@ -156,6 +158,8 @@ internal static class HuggingFaceDecoder
                     OriginalContext = OriginalContext(text, rope, 8192),
                 };
             case "yarn":
+                if (theta <= 1)
+                    throw new InvalidModelException(text.File, text.Field("rope_theta"), $"yarn needs a base above 1, found {theta}");
                 return ReadYarn(text, rope);
             case "longrope" or "su":
                 return ReadLongRope(text, rope, rotary / 2);
