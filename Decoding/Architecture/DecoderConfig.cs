@@ -92,6 +92,9 @@ internal sealed record DecoderConfig
     /// <summary>The soft cap of the logits; 0 means none.</summary>
     public float LogitSoftCap { get; init; }
 
+    /// <summary>The experts of layers that have them; null when none has.</summary>
+    public ExpertConfig? Experts { get; init; }
+
     /// <summary>Whether the head is the embedding.</summary>
     public bool TiedHead { get; init; }
 
@@ -116,6 +119,12 @@ internal sealed record DecoderConfig
     /// <summary>The form of attention in a layer.</summary>
     public AttentionParameters Attention(int layer) =>
         new(QueryHeads, KeyHeads, HeadSize, (float)(AttentionScale ?? (1 / Math.Sqrt(HeadSize)))) { Window = Windows[layer], SoftCap = AttentionSoftCap };
+
+    /// <summary>The widest feed-forward block that every token of a layer goes through.</summary>
+    public int WidestFeedForward => Math.Max(FeedForwardSize, Experts?.SharedSize ?? 0);
+
+    /// <summary>Whether a layer's feed-forward is a mixture of experts.</summary>
+    public bool HasExperts(int layer) => Experts is { } experts && experts.Layers[layer];
 
     /// <summary>The rotary embedding of a layer.</summary>
     public LayerRope RopeOf(int layer) => LayerRopes?[layer] ?? LayerRope.Global;

@@ -19,7 +19,11 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
     public static DecoderDescription Read(Checkpoint checkpoint)
     {
         if (checkpoint.Kind == CheckpointKind.Gguf)
-            return new(GgufDecoder.Read(checkpoint), DecoderTensors.Gguf.In(checkpoint));
+        {
+            DecoderConfig stored = GgufDecoder.Read(checkpoint);
+            return new(stored, DecoderFamily.OfGguf(stored.Architecture)!.GgufTensors.In(checkpoint));
+        }
+
         if (checkpoint.Config is not { } config)
             throw new InvalidModelException(checkpoint.Path, "config.json", "the file is missing; a folder with config.json and its weights, or a GGUF file, is needed");
         JsonElement? generation = null;
@@ -64,11 +68,26 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
     /// <summary>The matrices of a layer that are stacked to gate and up.</summary>
     public MatrixSpec[] GateUp(int layer) => Tensors.FusedGateUp is { } fused
         ? [new(DecoderTensors.InLayer(fused, layer), 2 * Config.FeedForwardSize, Config.HiddenSize)]
-        :
-        [
-            new(DecoderTensors.InLayer(Tensors.Gate, layer), Config.FeedForwardSize, Config.HiddenSize),
-            new(DecoderTensors.InLayer(Tensors.Up, layer), Config.FeedForwardSize, Config.HiddenSize),
-        ];
+        : GateUp(Tensors.Gate, Tensors.Up, layer, Config.FeedForwardSize);
+
+    /// <summary>The last matrix of a layer's feed-forward.</summary>
+    public MatrixSpec Down(int layer) => new(DecoderTensors.InLayer(Tensors.Down, layer), Config.HiddenSize, Config.FeedForwardSize);
+
+    /// <summary>Gate and up of the expert that every token goes through.</summary>
+    public MatrixSpec[] SharedGateUp(int layer) => GateUp(Tensors.SharedGate, Tensors.SharedUp, layer, Config.Experts!.SharedSize);
+
+    /// <summary>The last matrix of that expert.</summary>
+    public MatrixSpec SharedDown(int layer) => new(DecoderTensors.InLayer(Tensors.SharedDown, layer), Config.HiddenSize, Config.Experts!.SharedSize);
+
+    /// <summary>The experts' matrices of a name: one each, or one for all with the rows of all.</summary>
+    public MatrixSpec[] ExpertMatrices(string pattern, int layer, bool isDown)
+    {
+        ExpertConfig experts = Config.Experts!;
+        (int rows, int columns) = isDown ? (Config.HiddenSize, experts.FeedForwardSize) : (experts.FeedForwardSize, Config.HiddenSize);
+        return pattern.Contains("{1}", StringComparison.Ordinal)
+            ? [.. Enumerable.Range(0, experts.Count).Select(e => new MatrixSpec(DecoderTensors.InLayer(pattern, layer, e), rows, columns))]
+            : [new(DecoderTensors.InLayer(pattern, layer), (int)Math.Min((long)experts.Count * rows, int.MaxValue), columns)];
+    }
 
     /// <summary>
     /// Where the rows of all q, all k, all v lie in a tensor that holds, for each key head, its query heads, then the key,
@@ -91,10 +110,29 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         Add(Operator.Linear, Config.TiedHead ? Tensors.Embedding : Tensors.Head);
         for (int layer = 0; layer < Config.Layers; layer++)
         {
-            foreach (MatrixSpec matrix in (MatrixSpec[])[.. Qkv(layer), .. GateUp(layer)])
+            foreach (MatrixSpec matrix in Qkv(layer))
                 Add(Operator.Linear, matrix.Module);
             Add(Operator.Linear, DecoderTensors.InLayer(Tensors.Output, layer));
-            Add(Operator.Linear, DecoderTensors.InLayer(Tensors.Down, layer));
+            if (!Config.HasExperts(layer))
+            {
+                foreach (MatrixSpec matrix in (MatrixSpec[])[.. GateUp(layer), Down(layer)])
+                    Add(Operator.Linear, matrix.Module);
+                continue;
+            }
+
+            Add(Operator.Linear, DecoderTensors.InLayer(Tensors.Router, layer));
+            if (Config.Experts!.SharedSize > 0)
+            {
+                foreach (MatrixSpec matrix in (MatrixSpec[])[.. SharedGateUp(layer), SharedDown(layer)])
+                    Add(Operator.Linear, matrix.Module);
+            }
+
+            foreach (MatrixSpec matrix in (MatrixSpec[])
+                [
+                    .. ExpertMatrices(Tensors.ExpertGate, layer, isDown: false), .. ExpertMatrices(Tensors.ExpertUp, layer, isDown: false),
+                    .. ExpertMatrices(Tensors.ExpertDown, layer, isDown: true),
+                ])
+                AddExperts(matrix);
         }
 
         var operators = new HashSet<Operator>
@@ -102,8 +140,10 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
             Operator.Embed, Operator.Linear, Operator.RmsNorm, Operator.RopeAngles, Operator.Rope, Operator.KvWrite,
             Operator.PagedAttention, Operator.GatedActivation, Operator.GatherRows, Operator.ScatterRows, Operator.TopK,
         };
-        if (Config.HasPostNorms || Config.ResidualScale != 1)
+        if (Config.HasPostNorms || Config.ResidualScale != 1 || Config.Experts is not null)
             operators.Add(Operator.Add);
+        if (Config.Experts is not null)
+            operators.Add(Operator.Fill);
         if (Config.QueryScale is not null)
             operators.Add(Operator.Multiply);
         if (Config.LogitSoftCap > 0)
@@ -116,12 +156,25 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
             Attention = Enumerable.Range(0, Config.Layers).Aggregate(AttentionFeatures.None, (all, layer) => all | Config.Attention(layer).Features),
         };
 
+        // All experts in one tensor count as one matrix with the rows of all.
+        void AddExperts(MatrixSpec matrix)
+        {
+            MatrixInfo info = checkpoint.Describe(matrix.Module);
+            weights.Add(new(Operator.Linear, info.TensorName, info.Format, matrix.Rows, matrix.Columns, info.HasGroupIndex, IsExpert: true));
+        }
+
         void Add(Operator @operator, string module)
         {
             MatrixInfo info = checkpoint.Describe(module);
             weights.Add(new(@operator, info.TensorName, info.Format, info.Rows, info.Columns, info.HasGroupIndex));
         }
     }
+
+    private MatrixSpec[] GateUp(string gate, string up, int layer, int width) =>
+    [
+        new(DecoderTensors.InLayer(gate, layer), width, Config.HiddenSize),
+        new(DecoderTensors.InLayer(up, layer), width, Config.HiddenSize),
+    ];
 
     private static bool StatesTying(JsonElement config) =>
         config.TryGetProperty("tie_word_embeddings", out _)

@@ -15,6 +15,9 @@ internal sealed record DecoderFamily(string Name)
     /// <summary>The names of its tensors as transformers writes them.</summary>
     public DecoderTensors Tensors { get; init; } = DecoderTensors.HuggingFace;
 
+    /// <summary>The names of its tensors in GGUF files.</summary>
+    public DecoderTensors GgufTensors { get; init; } = DecoderTensors.Gguf;
+
     /// <summary>The field that says whether projections have biases.</summary>
     public string BiasField { get; init; } = "attention_bias";
 
@@ -26,6 +29,12 @@ internal sealed record DecoderFamily(string Name)
 
     /// <summary>How queries and keys are normed.</summary>
     public QueryKeyNorm QueryKeyNorm { get; init; }
+
+    /// <summary>The field that can switch the norms of queries and keys off; null when they are always there.</summary>
+    public string? QueryKeyNormField { get; init; }
+
+    /// <summary>Whether layers have experts, and how they are chosen when the file does not say; null for none.</summary>
+    public ExpertRules? Experts { get; init; }
 
     /// <summary>Where the norms of a block stand.</summary>
     public NormPlacement Norms { get; init; }
@@ -72,6 +81,7 @@ internal sealed record DecoderFamily(string Name)
         new("llama")
         {
             ModelTypes = ["llama"], GgufArchitectures = ["llama"], AttentionBiasCoversOutput = true, GgufRope = RopeStyle.Pairs,
+            Experts = new() { IsOptional = true },
         },
         new("mistral") { ModelTypes = ["mistral"], GgufArchitectures = [] },
         new("ministral3") { ModelTypes = ["ministral3"], GgufArchitectures = ["mistral3"], GgufRope = RopeStyle.Pairs },
@@ -84,6 +94,20 @@ internal sealed record DecoderFamily(string Name)
         {
             ModelTypes = ["qwen3", "qwen3_vl", "qwen3_vl_text"], GgufArchitectures = ["qwen3", "qwen3vl"],
             QueryKeyNorm = QueryKeyNorm.Heads, WindowIsOptIn = true, AttentionBiasCoversOutput = true, SectionOrder = RopeSectionOrder.Interleaved,
+        },
+        new("qwen3_moe")
+        {
+            ModelTypes = ["qwen3_moe"], GgufArchitectures = ["qwen3moe"],
+            QueryKeyNorm = QueryKeyNorm.Heads, WindowIsOptIn = true, AttentionBiasCoversOutput = true, Experts = new(),
+        },
+        new("mixtral")
+        {
+            ModelTypes = ["mixtral"], GgufArchitectures = [], Experts = new(), Tensors = SparseBlocks,
+        },
+        new("minimax_m2")
+        {
+            ModelTypes = ["minimax_m2"], GgufArchitectures = ["minimax-m2"], Tensors = SparseBlocks,
+            QueryKeyNorm = QueryKeyNorm.Row, QueryKeyNormField = "use_qk_norm", Experts = new() { Score = RouterScore.Sigmoid, HasBias = true },
         },
         new("phi3") { ModelTypes = ["phi3"], GgufArchitectures = ["phi3"] },
         new("gemma2")
@@ -105,6 +129,12 @@ internal sealed record DecoderFamily(string Name)
             {
                 AttentionPostNorm = "layers.{0}.post_self_attn_layernorm", FeedForwardPostNorm = "layers.{0}.post_mlp_layernorm",
             },
+        },
+        new("glm4_moe")
+        {
+            ModelTypes = ["glm4_moe"], GgufArchitectures = ["glm4moe"], QueryKeyNorm = QueryKeyNorm.Heads, QueryKeyNormField = "use_qk_norm",
+            Experts = new() { Score = RouterScore.Sigmoid, HasBias = true },
+            GgufTensors = DecoderTensors.Gguf with { FeedForwardNorm = "blk.{0}.post_attention_norm" },
         },
         new("internlm2")
         {
@@ -134,6 +164,13 @@ internal sealed record DecoderFamily(string Name)
         },
     ];
 
+    private static DecoderTensors SparseBlocks => DecoderTensors.HuggingFace with
+    {
+        Router = "layers.{0}.block_sparse_moe.gate", RouterBias = "layers.{0}.block_sparse_moe.e_score_correction_bias",
+        ExpertGate = "layers.{0}.block_sparse_moe.experts.{1}.w1", ExpertUp = "layers.{0}.block_sparse_moe.experts.{1}.w3",
+        ExpertDown = "layers.{0}.block_sparse_moe.experts.{1}.w2",
+    };
+
     // A property: rows of All read it while the type is being initialised.
     private static DecoderTensors Gemma => DecoderTensors.HuggingFace with { FeedForwardNorm = "layers.{0}.pre_feedforward_layernorm" };
 
@@ -142,4 +179,17 @@ internal sealed record DecoderFamily(string Name)
 
     /// <summary>The row of a GGUF architecture; null when unknown.</summary>
     public static DecoderFamily? OfGguf(string architecture) => All.FirstOrDefault(f => f.GgufArchitectures.Contains(architecture));
+}
+
+/// <summary>How a family chooses experts, when its files do not say.</summary>
+internal sealed record ExpertRules
+{
+    /// <summary>Whether models of the family may have no experts.</summary>
+    public bool IsOptional { get; init; }
+
+    /// <summary>What makes scores of the router's logits.</summary>
+    public RouterScore Score { get; init; }
+
+    /// <summary>Whether a bias takes part in the choice.</summary>
+    public bool HasBias { get; init; }
 }

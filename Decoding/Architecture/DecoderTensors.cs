@@ -52,6 +52,26 @@ internal sealed record DecoderTensors
     /// <summary>The norm after feed-forward, in families that have one.</summary>
     public required string FeedForwardPostNorm { get; init; }
 
+    /// <summary>The router of a mixture of experts.</summary>
+    public required string Router { get; init; }
+
+    /// <summary>The bias of the router's scores: the whole name of a vector.</summary>
+    public required string RouterBias { get; init; }
+
+    /// <summary>The gates of experts: {1} is the expert; without it, one tensor holds all.</summary>
+    public required string ExpertGate { get; init; }
+
+    public required string ExpertUp { get; init; }
+
+    public required string ExpertDown { get; init; }
+
+    /// <summary>The gate of the expert that every token goes through.</summary>
+    public required string SharedGate { get; init; }
+
+    public required string SharedUp { get; init; }
+
+    public required string SharedDown { get; init; }
+
     /// <summary>The names that llama.cpp's converter writes.</summary>
     public static DecoderTensors Gguf { get; } = new()
     {
@@ -61,6 +81,9 @@ internal sealed record DecoderTensors
         AttentionPostNorm = "blk.{0}.post_attention_norm", FeedForwardNorm = "blk.{0}.ffn_norm",
         Gate = "blk.{0}.ffn_gate", Up = "blk.{0}.ffn_up", FusedGateUp = "blk.{0}.ffn_up", Down = "blk.{0}.ffn_down",
         FeedForwardPostNorm = "blk.{0}.post_ffw_norm",
+        Router = "blk.{0}.ffn_gate_inp", RouterBias = "blk.{0}.exp_probs_b.bias",
+        ExpertGate = "blk.{0}.ffn_gate_exps", ExpertUp = "blk.{0}.ffn_up_exps", ExpertDown = "blk.{0}.ffn_down_exps",
+        SharedGate = "blk.{0}.ffn_gate_shexp", SharedUp = "blk.{0}.ffn_up_shexp", SharedDown = "blk.{0}.ffn_down_shexp",
     };
 
     /// <summary>The names that transformers writes for most families, below a prefix that differs between save versions.</summary>
@@ -74,6 +97,11 @@ internal sealed record DecoderTensors
         AttentionPostNorm = "layers.{0}.post_attention_layernorm", FeedForwardNorm = "layers.{0}.post_attention_layernorm",
         Gate = "layers.{0}.mlp.gate_proj", Up = "layers.{0}.mlp.up_proj", FusedGateUp = "layers.{0}.mlp.gate_up_proj",
         Down = "layers.{0}.mlp.down_proj", FeedForwardPostNorm = "layers.{0}.post_feedforward_layernorm",
+        Router = "layers.{0}.mlp.gate", RouterBias = "layers.{0}.mlp.gate.e_score_correction_bias",
+        ExpertGate = "layers.{0}.mlp.experts.{1}.gate_proj", ExpertUp = "layers.{0}.mlp.experts.{1}.up_proj",
+        ExpertDown = "layers.{0}.mlp.experts.{1}.down_proj",
+        SharedGate = "layers.{0}.mlp.shared_experts.gate_proj", SharedUp = "layers.{0}.mlp.shared_experts.up_proj",
+        SharedDown = "layers.{0}.mlp.shared_experts.down_proj",
     };
 
     /// <summary>These names below a prefix; the head has one of its own.</summary>
@@ -86,6 +114,9 @@ internal sealed record DecoderTensors
         AttentionPostNorm = prefix + AttentionPostNorm, FeedForwardNorm = prefix + FeedForwardNorm,
         Gate = prefix + Gate, Up = prefix + Up, FusedGateUp = FusedGateUp is null ? null : prefix + FusedGateUp,
         Down = prefix + Down, FeedForwardPostNorm = prefix + FeedForwardPostNorm,
+        Router = prefix + Router, RouterBias = prefix + RouterBias,
+        ExpertGate = prefix + ExpertGate, ExpertUp = prefix + ExpertUp, ExpertDown = prefix + ExpertDown,
+        SharedGate = prefix + SharedGate, SharedUp = prefix + SharedUp, SharedDown = prefix + SharedDown,
     };
 
     /// <summary>These names, the fused ones only where the checkpoint has them.</summary>
@@ -98,5 +129,5 @@ internal sealed record DecoderTensors
     };
 
     /// <summary>A name in a layer.</summary>
-    public static string InLayer(string pattern, int layer) => string.Format(CultureInfo.InvariantCulture, pattern, layer);
+    public static string InLayer(string pattern, int layer, int expert = 0) => string.Format(CultureInfo.InvariantCulture, pattern, layer, expert);
 }

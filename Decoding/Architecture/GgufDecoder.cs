@@ -14,10 +14,9 @@ internal static class GgufDecoder
         DecoderFamily family = DecoderFamily.OfGguf(a) ?? throw new UnsupportedException(
             $"Architecture '{a}' ({file})", $"supported are {string.Join(", ", DecoderFamily.All.SelectMany(f => f.GgufArchitectures))}");
 
-        if ((OptionalDimension(a + ".expert_count", 65536, least: 0) ?? 0) > 0)
-            throw new UnsupportedException($"Architecture '{a}' with experts ({file})", "mixtures of experts are not supported yet");
-
         int hidden = Dimension(a + ".embedding_length"), layers = Dimension(a + ".block_count", 4096);
+        // Layers that predict further tokens come last; they are not part of the decoder, and often not of the file.
+        layers = Math.Max(1, layers - (OptionalDimension(a + ".nextn_predict_layers", 4096, least: 0) ?? 0));
         int queryHeads = Dimension(a + ".attention.head_count", 65536);
         int keyHeads = OptionalDimension(a + ".attention.head_count_kv", 65536) ?? queryHeads;
         int headSize = OptionalDimension(a + ".attention.key_length", 65536) ?? hidden / queryHeads;
@@ -70,7 +69,10 @@ internal static class GgufDecoder
             QkvBias = checkpoint.TryGetTensor("blk.0.attn_q.bias", out _) || checkpoint.TryGetTensor("blk.0.attn_qkv.bias", out _),
             OutputBias = checkpoint.TryGetTensor("blk.0.attn_output.bias", out _),
             FeedForwardBias = checkpoint.TryGetTensor("blk.0.ffn_down.bias", out _),
-            QueryKeyNorm = family.QueryKeyNorm,
+            QueryKeyNorm = family.QueryKeyNormField is not null && !checkpoint.TryGetTensor("blk.0.attn_q_norm.weight", out _)
+                ? QueryKeyNorm.None
+                : family.QueryKeyNorm,
+            Experts = Experts(),
             Norms = family.Norms,
             EmbeddingScale = family.IsEmbeddingScaled ? MathF.Sqrt(hidden) : (float)(OptionalNumber(a + ".embedding_scale", 0, 1e12) ?? 1),
             ResidualScale = (float)(OptionalNumber(a + ".residual_scale", 0, 1e12) ?? 1),
@@ -80,6 +82,40 @@ internal static class GgufDecoder
             EndTokens = [.. new[] { "eos_token_id", "eot_token_id", "eom_token_id" }
                 .Select(k => metadata.TryGetInt32("tokenizer.ggml." + k, out int id) ? id : -1).Where(id => id >= 0).Distinct()],
         };
+
+        ExpertConfig? Experts()
+        {
+            int count = OptionalDimension(a + ".expert_count", 65536, least: 0) ?? 0;
+            if (count == 0)
+                return family.Experts is { IsOptional: false } ? throw new InvalidModelException(file, a + ".expert_count", "the key is missing") : null;
+            if (family.Experts is not { } rules)
+                throw new UnsupportedException($"Architecture '{a}' with experts ({file})", "its dense models are supported");
+            int width = OptionalDimension(a + ".expert_feed_forward_length") ?? Dimension(a + ".feed_forward_length");
+            int dense = OptionalDimension(a + ".leading_dense_block_count", 4096, least: 0) ?? 0;
+            long shared = (long)(OptionalDimension(a + ".expert_shared_count", 1024, least: 0) ?? 0) * width;
+            double scale = OptionalNumber(a + ".expert_weights_scale", 0, 1e12) ?? 1;
+            var experts = new ExpertConfig
+            {
+                Count = count,
+                PerToken = Dimension(a + ".expert_used_count", 1024),
+                FeedForwardSize = width,
+                Layers = [.. Enumerable.Range(0, layers).Select(i => i >= dense)],
+                Score = OptionalDimension(a + ".expert_gating_func", 16, least: 0) switch
+                {
+                    null or 0 => rules.Score,
+                    1 => RouterScore.Softmax,
+                    2 => RouterScore.Sigmoid,
+                    int other => throw new UnsupportedException($"Router scores of kind {other} ({file})", "supported are 1 (softmax) and 2 (sigmoid)"),
+                },
+                IsRenormalized = !metadata.TryGetBoolean(a + ".expert_weights_norm", out bool isNormed) || isNormed,
+                Scale = scale == 0 ? 1 : (float)scale,
+                HasBias = rules.HasBias,
+                Groups = OptionalDimension(a + ".expert_group_count", 65536) ?? 1,
+                GroupsPerToken = OptionalDimension(a + ".expert_group_used_count", 65536) ?? 1,
+                SharedSize = (int)Math.Min(shared, ConfigSection.MaxDimension),
+            };
+            return experts.Fault() is { } fault ? throw new InvalidModelException(file, a + ".expert_count", fault) : experts;
+        }
 
         int VocabularySize() => checkpoint.HasMatrix(DecoderTensors.Gguf.Embedding)
             ? checkpoint.Describe(DecoderTensors.Gguf.Embedding).Rows

@@ -54,7 +54,8 @@ internal static class HuggingFaceDecoder
             QkvBias = attentionBias,
             OutputBias = attentionBias && family.AttentionBiasCoversOutput,
             FeedForwardBias = text.Bool("mlp_bias", false),
-            QueryKeyNorm = family.QueryKeyNorm,
+            QueryKeyNorm = family.QueryKeyNormField is { } field && !text.Bool(field, true) ? QueryKeyNorm.None : family.QueryKeyNorm,
+            Experts = ReadExperts(text, family, layers),
             Norms = family.Norms,
             NormOffset = family.IsNormOffset ? 1 : 0,
             EmbeddingScale = family.IsEmbeddingScaled ? MathF.Sqrt(hidden) : (float)text.Number("embedding_multiplier", 1, 0, MaxNumber),
@@ -64,6 +65,40 @@ internal static class HuggingFaceDecoder
             TiedHead = text.Has("tie_word_embeddings") ? text.Bool("tie_word_embeddings", false) : root.Bool("tie_word_embeddings", false),
             EndTokens = ReadEndTokens(root, text, file, generation),
         };
+    }
+
+    private static ExpertConfig? ReadExperts(ConfigSection text, DecoderFamily family, int layers)
+    {
+        if (family.Experts is not { } rules)
+            return null;
+        string? field = ((string[])["num_experts", "num_local_experts", "n_routed_experts"]).FirstOrDefault(text.Has);
+        if (field is null && rules.IsOptional)
+            return null;
+        int width = text.OptionalDimension("moe_intermediate_size") ?? text.Dimension("intermediate_size");
+        int dense = (int)text.Number("first_k_dense_replace", 0, 0, layers), step = text.OptionalDimension("decoder_sparse_step") ?? 1;
+        IReadOnlyList<int> denseLayers = text.Integers("mlp_only_layers");
+        long shared = (long)text.Number("n_shared_experts", 0, 0, 1024) * width;
+        var experts = new ExpertConfig
+        {
+            Count = text.Dimension(field ?? "num_experts", 65536),
+            PerToken = text.Dimension("num_experts_per_tok", 1024),
+            FeedForwardSize = width,
+            Layers = [.. Enumerable.Range(0, layers).Select(i => i >= dense && (i + 1) % step == 0 && !denseLayers.Contains(i))],
+            Score = text.String("scoring_func") switch
+            {
+                null => rules.Score,
+                "softmax" => RouterScore.Softmax,
+                "sigmoid" => RouterScore.Sigmoid,
+                { } other => throw new UnsupportedException($"Router scores by '{other}' ({text.File})", "supported are softmax and sigmoid"),
+            },
+            IsRenormalized = text.Bool("norm_topk_prob", true),
+            Scale = (float)text.Number("routed_scaling_factor", 1, 0, MaxNumber),
+            HasBias = rules.HasBias && text.Bool("use_routing_bias", true),
+            Groups = text.OptionalDimension("n_group", 65536) ?? 1,
+            GroupsPerToken = text.OptionalDimension("topk_group", 65536) ?? 1,
+            SharedSize = (int)Math.Min(shared, ConfigSection.MaxDimension),
+        };
+        return experts.Fault() is { } fault ? throw new InvalidModelException(text.File, text.Field(field ?? "num_experts"), fault) : experts;
     }
 
     private static double? ReadAttentionScale(ConfigSection text) =>
@@ -116,7 +151,8 @@ internal static class HuggingFaceDecoder
             ? rope.Number("rope_theta", null, 1e-3, MaxNumber)
             : text.Number("rope_theta", 10000, 1e-3, MaxNumber);
         double partial = text.Number("partial_rotary_factor", rope?.Number("partial_rotary_factor", 1, 0.01, 1) ?? 1, 0.01, 1);
-        int rotary = (int)(headSize * partial) & ~1;
+        int rotary = text.OptionalDimension("rotary_dim", headSize) ?? (int)(headSize * partial);
+        rotary &= ~1;
         if (rotary < 2)
             throw new InvalidModelException(text.File, text.Field("partial_rotary_factor"), $"{partial} of a head of {headSize} leaves nothing to rotate");
         var config = new RopeConfig { Theta = theta, RotaryDimensions = rotary, Style = family.Rope };

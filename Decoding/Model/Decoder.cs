@@ -9,7 +9,7 @@ namespace Portable.Decoding.Model;
 /// <param name="config">The configuration.</param>
 /// <param name="weights">The weights; owned by the caller.</param>
 /// <param name="layers">How many blocks to run; all unless a test wants to look inside.</param>
-internal sealed class Decoder(DecoderConfig config, DecoderWeights weights, int layers = int.MaxValue)
+internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weights, int layers = int.MaxValue)
 {
     private readonly int _layers = Math.Min(layers, weights.Layers.Count);
 
@@ -24,7 +24,7 @@ internal sealed class Decoder(DecoderConfig config, DecoderWeights weights, int 
     {
         int tokens = step.Tokens;
         TensorView hidden = workspace.Hidden.SliceRows(0, tokens), qkv = workspace.Qkv.SliceRows(0, tokens);
-        TensorView attended = workspace.Attended.SliceRows(0, tokens), activated = workspace.Activated.SliceRows(0, tokens);
+        TensorView attended = workspace.Attended.SliceRows(0, tokens);
         var batch = new PagedBatch(
             workspace.QueryOffsets.SliceColumns(0, step.Sequences + 1),
             workspace.ContextLengths.SliceColumns(0, step.Sequences),
@@ -43,8 +43,10 @@ internal sealed class Decoder(DecoderConfig config, DecoderWeights weights, int 
             AttentionInput(stream, workspace, cache, i, tokens);
             stream.PagedAttention(qkv.SliceColumns(0, config.QuerySize), cache, i, batch, attention, attended);
             AddBranch(stream, workspace, attended, layer.Output, layer.OutputBias, layer.AttentionPostNorm);
-            FeedForwardInput(stream, workspace, layer, tokens);
-            AddBranch(stream, workspace, activated, layer.Down, layer.DownBias, layer.FeedForwardPostNorm);
+            if (layer.Experts is { } experts)
+                Experts(stream, workspace, layer, experts, tokens);
+            else
+                FeedForward(stream, workspace, layer, layer.FeedForward!, tokens);
             if (step.Media is { } media && i < media.LayerFeatures.Count)
                 Splice(stream, workspace, media.LayerFeatures[i], step, hidden, accumulate: true);
         }
@@ -123,11 +125,9 @@ internal sealed class Decoder(DecoderConfig config, DecoderWeights weights, int 
         stream.KvWrite(key, qkv.SliceColumns(config.QuerySize + config.KeySize, config.KeySize), cache, index, slots);
     }
 
-    /// <summary>From the residual stream to act(gate) * up in the workspace.</summary>
-    private void FeedForwardInput(CommandStream stream, DecoderWorkspace workspace, DecoderWeights.Layer layer, int tokens)
+    private void FeedForward(CommandStream stream, DecoderWorkspace workspace, DecoderWeights.Layer layer, DecoderWeights.FeedForward weights, int tokens)
     {
-        TensorView hidden = workspace.Hidden.SliceRows(0, tokens), normed = workspace.Normed.SliceRows(0, tokens);
-        TensorView projected = workspace.Projected.SliceRows(0, tokens), activated = workspace.Activated.SliceRows(0, tokens);
+        TensorView hidden = workspace.Hidden.SliceRows(0, tokens), activated = workspace.Activated.SliceRows(0, tokens);
         if (layer.FeedForwardNorm is { } norm)
         {
             stream.FeedForwardInput(new FeedForwardInputArguments
@@ -135,19 +135,31 @@ internal sealed class Decoder(DecoderConfig config, DecoderWeights weights, int 
                 Hidden = hidden,
                 NormWeight = norm,
                 Epsilon = config.NormEpsilon,
-                GateUp = layer.GateUp,
-                Bias = layer.GateUpBias,
+                GateUp = weights.GateUp,
+                Bias = weights.GateUpBias,
                 Activation = config.Activation,
-                Normed = normed,
-                Projected = projected,
+                Normed = workspace.Normed.SliceRows(0, tokens),
+                Projected = workspace.Projected.SliceRows(0, tokens),
                 Output = activated,
             });
-            return;
+        }
+        else
+        {
+            activated = Gated(stream, workspace, hidden, weights);
         }
 
-        int width = config.FeedForwardSize;
-        stream.Linear(hidden, layer.GateUp, projected, layer.GateUpBias);
+        AddBranch(stream, workspace, activated, weights.Down, weights.DownBias, layer.FeedForwardPostNorm);
+    }
+
+    /// <summary>act(gate) * up of an input, in the workspace, as wide as the weights are.</summary>
+    private TensorView Gated(CommandStream stream, DecoderWorkspace workspace, TensorView input, DecoderWeights.FeedForward weights)
+    {
+        int width = weights.Down.Columns;
+        TensorView projected = workspace.Projected.SliceRows(0, input.Rows).SliceColumns(0, 2 * width);
+        TensorView activated = workspace.Activated.SliceRows(0, input.Rows).SliceColumns(0, width);
+        stream.Linear(input, weights.GateUp, projected, weights.GateUpBias);
         stream.GatedActivation(projected.SliceColumns(0, width), projected.SliceColumns(width, width), activated, config.Activation);
+        return activated;
     }
 
     private TensorView PreNormed(CommandStream stream, TensorView hidden, TensorView? norm, TensorView normed)
@@ -172,6 +184,11 @@ internal sealed class Decoder(DecoderConfig config, DecoderWeights weights, int 
         // Nothing needs the branch's own normed input any more.
         TensorView branch = workspace.Normed.SliceRows(0, input.Rows);
         stream.Linear(input, weight, branch, bias);
+        AddBranch(stream, hidden, branch, postNorm);
+    }
+
+    private void AddBranch(CommandStream stream, TensorView hidden, TensorView branch, TensorView? postNorm)
+    {
         if (postNorm is { } norm)
             stream.RmsNorm(branch, norm, branch, config.NormEpsilon);
         stream.Add(hidden, branch, hidden, config.ResidualScale);

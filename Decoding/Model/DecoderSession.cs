@@ -178,7 +178,8 @@ internal sealed class DecoderSession : IDisposable
         one[0] = 0;
         _stream.Upload<int>(_workspace.LogitRows.SliceColumns(0, 1), one[..1]);
         UploadBatch(1, Length + 1);
-        if (!_stream.Device.Capabilities.CanCapture)
+        // Experts are chosen on the host, in the middle of a step.
+        if (!_stream.Device.Capabilities.CanCapture || _decoder.Config.Experts is not null)
         {
             _decoder.Enqueue(_stream, _workspace, _cache, new DecoderStep(1, 1, 1, Length + 1, 1));
         }

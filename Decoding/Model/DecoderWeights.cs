@@ -65,9 +65,8 @@ internal sealed class DecoderWeights : IDisposable
         for (int i = 0; i < layers.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            MatrixSpec[] qkv = description.Qkv(i), gateUp = description.GateUp(i);
+            MatrixSpec[] qkv = description.Qkv(i);
             var output = new MatrixSpec(Name(names.Output), hidden, config.QuerySize);
-            var down = new MatrixSpec(Name(names.Down), hidden, config.FeedForwardSize);
             (int queryNorm, int keyNorm) = config.QueryKeyNorm == QueryKeyNorm.Row
                 ? (config.QuerySize, config.KeySize)
                 : (config.HeadSize, config.HeadSize);
@@ -82,10 +81,8 @@ internal sealed class DecoderWeights : IDisposable
                 OutputBias = Bias(config.OutputBias, output),
                 AttentionPostNorm = Norm(names.AttentionPostNorm, hidden, config.HasPostNorms),
                 FeedForwardNorm = Norm(names.FeedForwardNorm, hidden, config.HasPreNorms),
-                GateUp = Own(uploader.Matrix(cancellation, gateUp)),
-                GateUpBias = Bias(config.FeedForwardBias, gateUp),
-                Down = Own(uploader.Matrix(cancellation, down)),
-                DownBias = Bias(config.FeedForwardBias, down),
+                FeedForward = config.HasExperts(i) ? null : Block(description.GateUp(i), description.Down(i)),
+                Experts = config.HasExperts(i) ? Mixture() : null,
                 FeedForwardPostNorm = Norm(names.FeedForwardPostNorm, hidden, config.HasPostNorms),
             };
 
@@ -93,6 +90,28 @@ internal sealed class DecoderWeights : IDisposable
 
             TensorView? Norm(string pattern, int length, bool exists) =>
                 exists ? OwnVector(uploader.Vector(Name(pattern) + ".weight", length, config.NormOffset)) : null;
+
+            FeedForward Block(MatrixSpec[] gateUp, MatrixSpec down) => new()
+            {
+                GateUp = Own(uploader.Matrix(cancellation, gateUp)),
+                GateUpBias = Bias(config.FeedForwardBias, gateUp),
+                Down = Own(uploader.Matrix(cancellation, down)),
+                DownBias = Bias(config.FeedForwardBias, down),
+            };
+
+            Experts Mixture()
+            {
+                ExpertConfig experts = config.Experts!;
+                return new()
+                {
+                    Router = Own(uploader.Matrix(cancellation, new MatrixSpec(Name(names.Router), experts.Count, hidden))),
+                    RouterBias = experts.HasBias ? checkpoint.ReadVector(Name(names.RouterBias), experts.Count) : [],
+                    Gate = Own(uploader.Experts(cancellation, experts.Count, description.ExpertMatrices(names.ExpertGate, i, isDown: false))),
+                    Up = Own(uploader.Experts(cancellation, experts.Count, description.ExpertMatrices(names.ExpertUp, i, isDown: false))),
+                    Down = Own(uploader.Experts(cancellation, experts.Count, description.ExpertMatrices(names.ExpertDown, i, isDown: true))),
+                    Shared = experts.SharedSize == 0 ? null : Block(description.SharedGateUp(i), description.SharedDown(i)),
+                };
+            }
 
             TensorView? Bias(bool exists, params ReadOnlySpan<MatrixSpec> parts) => exists ? OwnVector(uploader.Biases(parts)) : null;
         }
@@ -134,6 +153,18 @@ internal sealed class DecoderWeights : IDisposable
 
         public TensorView? FeedForwardNorm { get; init; }
 
+        /// <summary>Null in a layer with experts.</summary>
+        public FeedForward? FeedForward { get; init; }
+
+        /// <summary>Null in a layer without experts.</summary>
+        public Experts? Experts { get; init; }
+
+        public TensorView? FeedForwardPostNorm { get; init; }
+    }
+
+    /// <summary>A gated feed-forward block.</summary>
+    public sealed record FeedForward
+    {
         public required DeviceWeight GateUp { get; init; }
 
         public TensorView? GateUpBias { get; init; }
@@ -141,7 +172,21 @@ internal sealed class DecoderWeights : IDisposable
         public required DeviceWeight Down { get; init; }
 
         public TensorView? DownBias { get; init; }
+    }
 
-        public TensorView? FeedForwardPostNorm { get; init; }
+    /// <summary>A mixture of experts.</summary>
+    public sealed record Experts
+    {
+        public required DeviceWeight Router { get; init; }
+
+        public required float[] RouterBias { get; init; }
+
+        public required DeviceWeight Gate { get; init; }
+
+        public required DeviceWeight Up { get; init; }
+
+        public required DeviceWeight Down { get; init; }
+
+        public FeedForward? Shared { get; init; }
     }
 }

@@ -32,14 +32,33 @@ internal sealed class DecoderWorkspace : IDisposable
             Normed = Allocate(type, maxTokens, config.HiddenSize);
             Qkv = Allocate(type, maxTokens, config.QkvSize);
             Attended = Allocate(type, maxTokens, config.QueryHeads * config.HeadSize);
-            Projected = Allocate(type, maxTokens, 2 * config.FeedForwardSize);
-            Activated = Allocate(type, maxTokens, config.FeedForwardSize);
+            Projected = Allocate(type, maxTokens, 2 * config.WidestFeedForward);
+            Activated = Allocate(type, maxTokens, config.WidestFeedForward);
             Rope = AllocateRope(config.Rope);
             LocalRope = config.LocalRope is { } local ? AllocateRope(local) : null;
             if (config.QueryScale is not null)
             {
                 QueryScales = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
                 QueryAngles = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
+            }
+
+            if (config.Experts is { } experts)
+            {
+                int pairs = checked(maxTokens * experts.PerToken);
+                Experts = new ExpertWorkspace
+                {
+                    Router = new ExpertRouter(experts, maxTokens),
+                    RouterLogits = Allocate(ElementType.Float32, maxTokens, experts.Count),
+                    Offsets = Allocate(ElementType.Int32, 1, experts.Count + 1),
+                    Rows = Allocate(ElementType.Int32, 1, pairs),
+                    Places = Allocate(ElementType.Int32, 1, pairs),
+                    Weights = Allocate(ElementType.Float32, maxTokens, experts.PerToken),
+                    Sorted = Allocate(type, pairs, config.HiddenSize),
+                    Gate = Allocate(type, pairs, experts.FeedForwardSize),
+                    Up = Allocate(type, pairs, experts.FeedForwardSize),
+                    Branch = Allocate(type, maxTokens, config.HiddenSize),
+                    HostLogits = device.AllocateHost(4L * maxTokens * experts.Count),
+                };
             }
 
             Last = Allocate(type, maxLogitRows, config.HiddenSize);
@@ -115,6 +134,9 @@ internal sealed class DecoderWorkspace : IDisposable
     /// <summary>The angles of <see cref="Rope"/> times the scales.</summary>
     public TensorView? QueryAngles { get; }
 
+    /// <summary>What layers with experts need; null without them.</summary>
+    public ExpertWorkspace? Experts { get; }
+
     public TensorView Last { get; }
 
     public TensorView Logits { get; }
@@ -126,13 +148,20 @@ internal sealed class DecoderWorkspace : IDisposable
     /// <summary>Bytes that a workspace would take, for planning.</summary>
     public static long Bytes(DecoderConfig config, ElementType type, int maxTokens, int maxLogitRows)
     {
-        long perToken = ((5L * config.HiddenSize) + config.QkvSize + (config.QueryHeads * (long)config.HeadSize) + (3L * config.FeedForwardSize)) * type.Size();
+        long perToken = ((5L * config.HiddenSize) + config.QkvSize + (config.QueryHeads * (long)config.HeadSize) + (3L * config.WidestFeedForward)) * type.Size();
+        if (config.Experts is { } experts)
+            {
+            perToken += ((experts.PerToken * (config.HiddenSize + (2L * experts.FeedForwardSize))) + config.HiddenSize) * type.Size();
+            perToken += 4L * (experts.Count + (3 * experts.PerToken));
+        }
+
         int angles = (config.Rope.RotaryDimensions * (config.QueryScale is null ? 1 : 3)) + (config.LocalRope?.RotaryDimensions ?? 0);
         return (maxTokens * (perToken + (4L * (angles + 8)))) + (maxLogitRows * (4L * config.VocabularySize));
     }
 
     public void Dispose()
     {
+        Experts?.HostLogits.Dispose();
         foreach (DeviceBuffer buffer in _buffers)
             buffer.Dispose();
         _buffers.Clear();
@@ -143,3 +172,38 @@ internal sealed class DecoderWorkspace : IDisposable
 /// <param name="Frequencies">Uploaded by the session.</param>
 /// <param name="Angles">float32 [tokens, rotating elements].</param>
 internal sealed record RopeTable(RopeFrequencies Frequencies, TensorView Angles);
+
+/// <summary>What a step needs to route its tokens through experts; buffers are the workspace's.</summary>
+internal sealed record ExpertWorkspace
+{
+    public required ExpertRouter Router { get; init; }
+
+    /// <summary>float32 [tokens, experts].</summary>
+    public required TensorView RouterLogits { get; init; }
+
+    public required HostBuffer HostLogits { get; init; }
+
+    /// <summary>int32 [1, experts + 1].</summary>
+    public required TensorView Offsets { get; init; }
+
+    /// <summary>int32 [1, pairs]: the token of each pair of token and expert, sorted by expert.</summary>
+    public required TensorView Rows { get; init; }
+
+    /// <summary>int32 [1, pairs]: choice by choice, the pair of each token.</summary>
+    public required TensorView Places { get; init; }
+
+    /// <summary>float32 [tokens, choices].</summary>
+    public required TensorView Weights { get; init; }
+
+    /// <summary>[pairs, hidden]: inputs, then outputs of the experts.</summary>
+    public required TensorView Sorted { get; init; }
+
+    /// <summary>[pairs, expert width].</summary>
+    public required TensorView Gate { get; init; }
+
+    /// <summary>[pairs, expert width].</summary>
+    public required TensorView Up { get; init; }
+
+    /// <summary>[tokens, hidden]: the weighted sum.</summary>
+    public required TensorView Branch { get; init; }
+}

@@ -50,15 +50,48 @@ public sealed class WeightUploader
         {
             foreach (MatrixSpec part in parts)
             {
-                MatrixInfo info = _checkpoint.Describe(part.Module);
-                if (info.Rows != part.Rows || info.Columns != part.Columns)
-                    throw new InvalidModelException(
-                        _checkpoint.Path, info.TensorName, $"expected shape [{part.Rows}, {part.Columns}] by the configuration, found [{info.Rows}, {info.Columns}]");
-                matrices.Add(part.RowOrder is { } order ? Reordered(part.Module, order) : _checkpoint.ReadMatrix(part.Module));
-                _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
+                matrices.Add(Read(part, part.Rows, part.Columns));
             }
 
             DeviceWeight weight = _device.LoadWeight(matrices);
+            _progress?.Report(new LoadProgress("weights", Math.Min(_doneBytes, _totalBytes), _totalBytes));
+            return weight;
+        }
+        finally
+        {
+            foreach (WeightMatrix matrix in matrices)
+                matrix.Dispose();
+        }
+    }
+
+    /// <summary>Uploads experts of equal shape, one tensor each or all in one; the caller owns the result.</summary>
+    /// <param name="cancellation">Cancels.</param>
+    /// <param name="count">How many experts.</param>
+    /// <param name="parts">One matrix for each expert, or one [count * rows, columns], stored as [count, rows, columns].</param>
+    internal DeviceWeight Experts(CancellationToken cancellation, int count, MatrixSpec[] parts)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        var matrices = new List<WeightMatrix>(count);
+        try
+        {
+            if (parts.Length == count)
+            {
+                foreach (MatrixSpec part in parts)
+                    matrices.Add(Read(part, part.Rows, part.Columns));
+            }
+            else
+            {
+                // A tensor of three dimensions is read as [count, rows * columns].
+                MatrixSpec part = parts[0];
+                int rows = part.Rows / count;
+                if ((long)rows * part.Columns > int.MaxValue)
+                    throw new InvalidModelException(_checkpoint.Path, part.Module, $"experts of [{rows}, {part.Columns}] are larger than a tensor's row can be");
+                using WeightMatrix stacked = Read(part, count, rows * part.Columns);
+                for (int expert = 0; expert < count; expert++)
+                    matrices.Add(Unstacked(stacked, expert, rows, part.Columns));
+            }
+
+            DeviceWeight weight = _device.LoadWeight(matrices, WeightStacking.Experts);
             _progress?.Report(new LoadProgress("weights", Math.Min(_doneBytes, _totalBytes), _totalBytes));
             return weight;
         }
@@ -105,6 +138,39 @@ public sealed class WeightUploader
 
     /// <summary>Uploads values as int32 [1, count]; the caller owns its buffer.</summary>
     public TensorView Integers(ReadOnlySpan<int> values) => Upload(values, ElementType.Int32);
+
+    private WeightMatrix Read(MatrixSpec part, int rows, int columns)
+    {
+        MatrixInfo info = _checkpoint.Describe(part.Module);
+        if (info.Rows != rows || info.Columns != columns)
+            throw new InvalidModelException(
+                _checkpoint.Path, info.TensorName, $"expected shape [{rows}, {columns}] by the configuration, found [{info.Rows}, {info.Columns}]");
+        WeightMatrix matrix = part.RowOrder is { } order ? Reordered(part.Module, order) : _checkpoint.ReadMatrix(part.Module);
+        _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
+        return matrix;
+    }
+
+    /// <summary>One row of a matrix as a matrix of its own: groups do not cross rows of it.</summary>
+    private WeightMatrix Unstacked(WeightMatrix stacked, int row, int rows, int columns)
+    {
+        WeightFormat format = stacked.Format;
+        if ((format.GroupSize > 0 && columns % format.GroupSize != 0) || (long)columns * format.Bits % 8 != 0 || !stacked.GroupIndex.IsEmpty)
+            throw new UnsupportedException(
+                $"Experts of {columns} inputs in one tensor as {format} ({_checkpoint.Path}, {stacked.Name})", "groups that do not cross the rows of an expert");
+        var matrix = WeightMatrix.Allocate(stacked.Name, rows, columns, format, stacked.Codebook.IsEmpty ? null : stacked.Codebook.ToArray());
+        int bytes = (int)format.RowBytes(columns), groups = matrix.Groups;
+        for (int i = 0; i < rows; i++)
+        {
+            stacked.Codes(row).Slice(i * bytes, bytes).CopyTo(matrix.Codes(i));
+            Part(stacked.Scales(row), i).CopyTo(matrix.Scales(i));
+            Part(stacked.ZeroPoints(row), i).CopyTo(matrix.ZeroPoints(i));
+            Part(stacked.Minimums(row), i).CopyTo(matrix.Minimums(i));
+        }
+
+        return matrix;
+
+        Span<T> Part<T>(Span<T> values, int i) => values.IsEmpty ? values : values.Slice(i * groups, groups);
+    }
 
     /// <summary>The matrix with its rows in another order: rows are whole in every format, with their scales and zero points.</summary>
     private WeightMatrix Reordered(string module, IReadOnlyList<int> order)
