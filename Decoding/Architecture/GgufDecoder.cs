@@ -31,8 +31,7 @@ internal static class GgufDecoder
             throw new InvalidModelException(file, a + ".rope.dimension_count", $"{rotary} of {headSize} elements cannot rotate");
 
         int window = OptionalDimension(a + ".attention.sliding_window", 1 << 28, least: 0) ?? 0;
-        int pattern = OptionalDimension(a + ".attention.sliding_window_pattern", 4096) ?? family.WindowPattern;
-        int[] windows = [.. Enumerable.Range(0, layers).Select(i => pattern == 0 || (i + 1) % pattern != 0 ? window : 0)];
+        int[] windows = Windows();
         var rope = new RopeConfig
         {
             Theta = OptionalNumber(a + ".rope.freq_base", 1e-3, 1e12) ?? 10000,
@@ -82,6 +81,21 @@ internal static class GgufDecoder
             EndTokens = [.. new[] { "eos_token_id", "eot_token_id", "eom_token_id" }
                 .Select(k => metadata.TryGetInt32("tokenizer.ggml." + k, out int id) ? id : -1).Where(id => id >= 0).Distinct()],
         };
+
+        int[] Windows()
+        {
+            // Either every how many layers one has no window, or for each layer whether it has one.
+            string key = a + ".attention.sliding_window_pattern";
+            if (metadata.TryGetBooleanArray(key, out bool[]? listed))
+            {
+                return listed.Length == layers
+                    ? [.. listed.Select(isLocal => isLocal ? window : 0)]
+                    : throw new InvalidModelException(file, key, $"expected {layers} entries, found {listed.Length}");
+            }
+
+            int pattern = OptionalDimension(key, 4096) ?? family.WindowPattern;
+            return [.. Enumerable.Range(0, layers).Select(i => pattern == 0 || (i + 1) % pattern != 0 ? window : 0)];
+        }
 
         ExpertConfig? Experts()
         {

@@ -148,15 +148,17 @@ internal sealed class DecoderWorkspace : IDisposable
     /// <summary>Bytes that a workspace would take, for planning.</summary>
     public static long Bytes(DecoderConfig config, ElementType type, int maxTokens, int maxLogitRows)
     {
-        long perToken = ((5L * config.HiddenSize) + config.QkvSize + (config.QueryHeads * (long)config.HeadSize) + (3L * config.WidestFeedForward)) * type.Size();
+        long activations = (3L * config.HiddenSize) + config.QkvSize + config.QuerySize + (3L * config.WidestFeedForward);
+        // Ids, slots, rows and sources of media, positions on every axis; then angles.
+        long numbers = 4 + config.Rope.Axes + ((long)config.Rope.RotaryDimensions * (config.QueryScale is null ? 1 : 3)) + (config.LocalRope?.RotaryDimensions ?? 0);
         if (config.Experts is { } experts)
-            {
-            perToken += ((experts.PerToken * (config.HiddenSize + (2L * experts.FeedForwardSize))) + config.HiddenSize) * type.Size();
-            perToken += 4L * (experts.Count + (3 * experts.PerToken));
+        {
+            activations += (experts.PerToken * (config.HiddenSize + (2L * experts.FeedForwardSize))) + config.HiddenSize;
+            numbers += experts.Count + (3L * experts.PerToken);
         }
 
-        int angles = (config.Rope.RotaryDimensions * (config.QueryScale is null ? 1 : 3)) + (config.LocalRope?.RotaryDimensions ?? 0);
-        return (maxTokens * (perToken + (4L * (angles + 8)))) + (maxLogitRows * (4L * config.VocabularySize));
+        long perLogitRow = ((long)config.HiddenSize * type.Size()) + (4L * (config.VocabularySize + 3));
+        return (maxTokens * ((activations * type.Size()) + (4 * numbers))) + (maxLogitRows * perLogitRow);
     }
 
     public void Dispose()
