@@ -224,17 +224,26 @@ public abstract partial class CommandStream
             OnActivation(input, output, kind, parameter);
     }
 
-    /// <summary>output = a + scale * b.</summary>
+    /// <summary>output = a + scale * b, or output[t] = a[t] + scale * rowScales[t] * b[t].</summary>
     /// <param name="a">[tokens, width], activation type or float32.</param>
     /// <param name="b">The same, or one row that is added to all.</param>
     /// <param name="output">The same as a; may be one of the inputs.</param>
     /// <param name="scale">Multiplies b.</param>
-    public void Add(TensorView a, TensorView b, TensorView output, float scale = 1)
+    /// <param name="rowScales">float32 [tokens, 1]: multiplies each row of b, such as the weight of a token's expert; or null.</param>
+    public void Add(TensorView a, TensorView b, TensorView output, float scale = 1, TensorView? rowScales = null)
     {
         CheckElementwise(a, output, nameof(a));
         CheckBroadcast(b, output, nameof(b));
+        if (rowScales is { } scales)
+        {
+            CheckLive(scales, nameof(rowScales));
+            Require(
+                scales.Type == ElementType.Float32 && scales.Rows == output.Rows && scales.Columns == 1, nameof(rowScales),
+                $"expected float32 [{output.Rows}, 1], found {Describe(scales)}");
+        }
+
         if (a.Rows > 0)
-            OnAdd(a, b, output, scale);
+            OnAdd(a, b, output, scale, rowScales);
     }
 
     /// <summary>output = a * b.</summary>
@@ -354,7 +363,7 @@ public abstract partial class CommandStream
     protected abstract void OnActivation(TensorView input, TensorView output, ActivationKind kind, float parameter);
 
     /// <summary>Implements <see cref="Add"/>.</summary>
-    protected abstract void OnAdd(TensorView a, TensorView b, TensorView output, float scale);
+    protected abstract void OnAdd(TensorView a, TensorView b, TensorView output, float scale, TensorView? rowScales);
 
     /// <summary>Implements <see cref="Multiply"/>.</summary>
     protected abstract void OnMultiply(TensorView a, TensorView b, TensorView output);

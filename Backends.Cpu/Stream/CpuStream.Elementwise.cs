@@ -36,9 +36,12 @@ internal sealed unsafe partial class CpuStream
     }
 
     /// <inheritdoc/>
-    protected override void OnAdd(TensorView a, TensorView b, TensorView output, float scale)
+    protected override void OnAdd(TensorView a, TensorView b, TensorView output, float scale, TensorView? rowScales)
     {
-        ElementJob job = new() { A = Rows(a), B = Broadcast(b), Output = Rows(output), Scale = scale };
+        ElementJob job = new()
+        {
+            A = Rows(a), B = Broadcast(b), Output = Rows(output), Scale = scale, RowScales = rowScales is { } scales ? Rows(scales) : default,
+        };
         RunRows(&Sum, &job, output.Rows, output.Columns);
 
         static void Sum(void* argument, int worker, int chunk)
@@ -46,7 +49,10 @@ internal sealed unsafe partial class CpuStream
             var job = (ElementJob*)argument;
             job->Split.Range(chunk, out int first, out int end);
             for (int t = first; t < end; t++)
-                AddKernel.Run(job->A.Row(t), job->B.Row(t), job->Output.Row(t), job->Output.Columns, job->Scale);
+            {
+                float scale = job->RowScales.Data is null ? job->Scale : job->Scale * *job->RowScales.Row(t);
+                AddKernel.Run(job->A.Row(t), job->B.Row(t), job->Output.Row(t), job->Output.Columns, scale);
+            }
         }
     }
 
@@ -92,7 +98,7 @@ internal sealed unsafe partial class CpuStream
     private struct ElementJob
     {
         public RowSplit Split;
-        public FloatRows A, B, Output;
+        public FloatRows A, B, Output, RowScales;
         public ActivationKind Kind;
         public float Scale;
     }

@@ -97,6 +97,26 @@ internal sealed class ConfigSection(string file, string path, JsonElement elemen
         return numbers;
     }
 
+    /// <summary>A list of a certain number of positive numbers.</summary>
+    public IReadOnlyList<float> Positive(string name, int count)
+    {
+        if (!Has(name))
+            throw new InvalidModelException(file, Field(name), "the field is missing");
+        JsonElement value = element.GetProperty(name);
+        if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() != count)
+            throw Wrong(name, string.Create(CultureInfo.InvariantCulture, $"a list of {count} numbers"), value);
+        var numbers = new float[count];
+        int next = 0;
+        foreach (JsonElement item in value.EnumerateArray())
+        {
+            if (item.ValueKind != JsonValueKind.Number || !item.TryGetSingle(out float number) || !(number > 0) || float.IsInfinity(number))
+                throw Wrong(name, "positive numbers", value);
+            numbers[next++] = number;
+        }
+
+        return numbers;
+    }
+
     public IReadOnlyList<string>? Strings(string name)
     {
         if (!Has(name))

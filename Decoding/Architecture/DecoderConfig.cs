@@ -2,8 +2,9 @@ namespace Portable.Decoding.Architecture;
 
 /// <summary>
 /// Everything that makes one decoder differ from another, as data: the block is
-/// h = x + Wo attention(norm(x)); x = h + Wdown(act(Wgate norm(h)) * Wup norm(h)), logits = head(norm(x)).
-/// Families differ only in the values here and in the names of their tensors.
+/// x = embedding * scale; h = x + r post(Wo attention(pre(x))); x = h + r post(Wdown(act(Wgate pre(h)) * Wup pre(h)));
+/// logits = cap(head(norm(x)) * scale), each norm and scale optional. Families differ only in the values here and in the
+/// names of their tensors.
 /// </summary>
 internal sealed record DecoderConfig
 {
@@ -40,8 +41,23 @@ internal sealed record DecoderConfig
     /// <summary>The rotary embedding.</summary>
     public required RopeConfig Rope { get; init; }
 
+    /// <summary>The rotary embedding of layers that say <see cref="LayerRope.Local"/>; null when there are none.</summary>
+    public RopeConfig? LocalRope { get; init; }
+
+    /// <summary>Which rotary embedding each layer uses; null when all use <see cref="Rope"/>.</summary>
+    public IReadOnlyList<LayerRope>? LayerRopes { get; init; }
+
     /// <summary>The attention window of each layer; 0 means none.</summary>
     public required IReadOnlyList<int> Windows { get; init; }
+
+    /// <summary>Multiplies the scores of attention; null means 1 / sqrt(head size).</summary>
+    public double? AttentionScale { get; init; }
+
+    /// <summary>The soft cap of the scores; 0 means none.</summary>
+    public float AttentionSoftCap { get; init; }
+
+    /// <summary>A scale of the queries that grows with their position; null means none.</summary>
+    public PositionScale? QueryScale { get; init; }
 
     /// <summary>The gate's activation.</summary>
     public ActivationKind Activation { get; init; } = ActivationKind.Silu;
@@ -55,8 +71,29 @@ internal sealed record DecoderConfig
     /// <summary>Whether gate, up and down have biases.</summary>
     public bool FeedForwardBias { get; init; }
 
-    /// <summary>Whether query and key heads are normed before rope.</summary>
-    public bool QueryKeyNorm { get; init; }
+    /// <summary>How queries and keys are normed before rope.</summary>
+    public QueryKeyNorm QueryKeyNorm { get; init; }
+
+    /// <summary>Where the norms of a block stand.</summary>
+    public NormPlacement Norms { get; init; }
+
+    /// <summary>What is added to the stored weights of norms: 1 where a file stores them as differences from 1.</summary>
+    public float NormOffset { get; init; }
+
+    /// <summary>Multiplies the embedding.</summary>
+    public float EmbeddingScale { get; init; } = 1;
+
+    /// <summary>Multiplies what a branch adds to the residual stream.</summary>
+    public float ResidualScale { get; init; } = 1;
+
+    /// <summary>Multiplies the logits.</summary>
+    public float LogitScale { get; init; } = 1;
+
+    /// <summary>The soft cap of the logits; 0 means none.</summary>
+    public float LogitSoftCap { get; init; }
+
+    /// <summary>The experts of layers that have them; null when none has.</summary>
+    public ExpertConfig? Experts { get; init; }
 
     /// <summary>Whether the head is the embedding.</summary>
     public bool TiedHead { get; init; }
@@ -64,10 +101,79 @@ internal sealed record DecoderConfig
     /// <summary>Ids that end a generation, as the model's configuration names them.</summary>
     public IReadOnlyList<int> EndTokens { get; init; } = [];
 
-    /// <summary>The form of attention in a layer.</summary>
-    public AttentionParameters Attention(int layer) =>
-        new(QueryHeads, KeyHeads, HeadSize, (float)(1 / Math.Sqrt(HeadSize))) { Window = Windows[layer] };
+    /// <summary>Whether norms stand before the branches of a block.</summary>
+    public bool HasPreNorms => Norms != NormPlacement.After;
+
+    /// <summary>Whether norms stand after the branches of a block.</summary>
+    public bool HasPostNorms => Norms != NormPlacement.Before;
+
+    /// <summary>Columns of the queries.</summary>
+    public int QuerySize => QueryHeads * HeadSize;
+
+    /// <summary>Columns of the keys, and of the values.</summary>
+    public int KeySize => KeyHeads * HeadSize;
 
     /// <summary>Columns of the stacked q, k and v.</summary>
-    public int QkvSize => (QueryHeads + (2 * KeyHeads)) * HeadSize;
+    public int QkvSize => QuerySize + (2 * KeySize);
+
+    /// <summary>The form of attention in a layer.</summary>
+    public AttentionParameters Attention(int layer) =>
+        new(QueryHeads, KeyHeads, HeadSize, (float)(AttentionScale ?? (1 / Math.Sqrt(HeadSize)))) { Window = Windows[layer], SoftCap = AttentionSoftCap };
+
+    /// <summary>The widest feed-forward block that every token of a layer goes through.</summary>
+    public int WidestFeedForward => Math.Max(FeedForwardSize, Experts?.SharedSize ?? 0);
+
+    /// <summary>Whether a layer's feed-forward is a mixture of experts.</summary>
+    public bool HasExperts(int layer) => Experts is { } experts && experts.Layers[layer];
+
+    /// <summary>The rotary embedding of a layer.</summary>
+    public LayerRope RopeOf(int layer) => LayerRopes?[layer] ?? LayerRope.Global;
+}
+
+/// <summary>Which rotary embedding a layer uses.</summary>
+internal enum LayerRope
+{
+    /// <summary>The model's.</summary>
+    Global,
+
+    /// <summary>That of layers with a window.</summary>
+    Local,
+
+    /// <summary>None.</summary>
+    None,
+}
+
+/// <summary>Where the norms of a block stand.</summary>
+internal enum NormPlacement
+{
+    /// <summary>Before attention and before feed-forward.</summary>
+    Before,
+
+    /// <summary>After them, before what they give is added to the residual stream.</summary>
+    After,
+
+    /// <summary>Both.</summary>
+    Both,
+}
+
+/// <summary>How queries and keys are normed.</summary>
+internal enum QueryKeyNorm
+{
+    /// <summary>Not at all.</summary>
+    None,
+
+    /// <summary>Each head by itself, with one weight for all heads.</summary>
+    Heads,
+
+    /// <summary>All heads of a token together.</summary>
+    Row,
+}
+
+/// <summary>A scale 1 + beta ln(1 + floor(position / length)). Source: the attention temperature of Llama 4.</summary>
+/// <param name="Beta">How fast it grows.</param>
+/// <param name="Length">The length of its steps, in tokens.</param>
+internal sealed record PositionScale(double Beta, int Length)
+{
+    /// <summary>The scale at a position.</summary>
+    public float At(int position) => (float)(1 + (Beta * Math.Log(1 + Math.Floor((double)position / Length))));
 }

@@ -37,19 +37,14 @@ internal sealed record RopeConfig
     /// <summary>Rows of the positions: 3 for a multi-axis rope, else 1.</summary>
     public int Axes => Sections is null ? 1 : 3;
 
-    /// <summary>theta^(-2j / d) for j below d / 2, scaled; rounded to float32 as the reference implementations do.</summary>
-    public float[] InverseFrequencies()
+    /// <summary>The inverse frequencies of sequences that may reach a number of tokens, theta^(-2j / d), scaled; in float32.</summary>
+    public float[] InverseFrequencies(int tokens)
     {
-        int half = RotaryDimensions / 2;
-        var inverse = new float[half];
-        for (int j = 0; j < half; j++)
+        float[] inverse = Scaling.InverseFrequencies(Theta, RotaryDimensions, tokens);
+        if (FrequencyFactors is not null)
         {
-            float exponent = (float)(2 * j) / RotaryDimensions;
-            float frequency = 1f / (float)Math.Pow(Theta, exponent);
-            frequency = Scaling.Apply(frequency);
-            if (FrequencyFactors is not null)
-                frequency /= FrequencyFactors[j];
-            inverse[j] = frequency;
+            for (int j = 0; j < inverse.Length; j++)
+                inverse[j] /= FrequencyFactors[j];
         }
 
         return inverse;
@@ -78,44 +73,4 @@ internal sealed record RopeConfig
 
         return axes;
     }
-}
-
-/// <summary>A scaling of rotary frequencies. Formulas as in the models' published code; see Llama 3.1 for its smooth band.</summary>
-internal sealed record RopeScaling(RopeScalingKind Kind, double Factor = 1, double LowFactor = 1, double HighFactor = 4, int OriginalContext = 0)
-{
-    /// <summary>Frequencies as they are.</summary>
-    public static RopeScaling None { get; } = new(RopeScalingKind.None);
-
-    /// <summary>The scaled inverse frequency.</summary>
-    public float Apply(float frequency)
-    {
-        switch (Kind)
-        {
-            case RopeScalingKind.Linear:
-                return (float)(frequency / Factor);
-            case RopeScalingKind.Llama3:
-                double wavelength = 2 * Math.PI / frequency;
-                if (wavelength < OriginalContext / HighFactor)
-                    return frequency;
-                if (wavelength > OriginalContext / LowFactor)
-                    return (float)(frequency / Factor);
-                double smooth = ((OriginalContext / wavelength) - LowFactor) / (HighFactor - LowFactor);
-                return (float)(((1 - smooth) * frequency / Factor) + (smooth * frequency));
-            default:
-                return frequency;
-        }
-    }
-}
-
-/// <summary>The kinds of rope scaling.</summary>
-internal enum RopeScalingKind
-{
-    /// <summary>None.</summary>
-    None,
-
-    /// <summary>All frequencies divided by a factor.</summary>
-    Linear,
-
-    /// <summary>Low frequencies divided, high ones kept, a smooth band between (Llama 3.1).</summary>
-    Llama3,
 }

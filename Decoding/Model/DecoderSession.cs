@@ -18,7 +18,9 @@ internal sealed class DecoderSession : IDisposable
     private readonly int _axes;
     private readonly int _vocabulary;
     private CapturedWork? _decodeStep;
+    private readonly float[] _queryScales;
     private int _logitRows;
+    private int _plannedLength;
 
     /// <summary>Allocates the session.</summary>
     /// <param name="device">The device that holds the decoder's weights.</param>
@@ -36,6 +38,7 @@ internal sealed class DecoderSession : IDisposable
         KvCacheLayout layout = CacheLayout(device, decoder.Config, contextTokens);
         ContextTokens = (int)Math.Min(layout.Tokens, contextTokens);
         _scratch = new int[Math.Max(chunkTokens * _axes, layout.Pages) + 1];
+        _queryScales = decoder.Config.QueryScale is null ? [] : new float[chunkTokens * decoder.Config.Rope.RotaryDimensions];
         _cache = device.CreateKvCache(layout);
         try
         {
@@ -48,6 +51,12 @@ internal sealed class DecoderSession : IDisposable
             for (int i = 0; i < pages.Length; i++)
                 pages[i] = i;
             _stream.Upload<int>(_workspace.PageTable, pages);
+            _plannedLength = ContextTokens;
+            foreach ((RopeConfig rope, RopeTable table) in Ropes())
+            {
+                _stream.Upload<int>(table.Frequencies.Axes, rope.FrequencyAxes());
+                _stream.Upload<float>(table.Frequencies.InverseFrequencies, rope.InverseFrequencies(_plannedLength));
+            }
         }
         catch
         {
@@ -79,6 +88,26 @@ internal sealed class DecoderSession : IDisposable
         return new(
             config.Layers, config.KeyHeads, config.HeadSize, config.HeadSize, pageSize,
             (int)(((long)contextTokens + pageSize - 1) / pageSize), capabilities.KvFormats[0]);
+    }
+
+    /// <summary>
+    /// Says how long the sequence may become, prompt and answer; until then it is the whole context. Some rope scalings
+    /// (LongRoPE, dynamic) choose their frequencies by it, once and for the whole sequence, because keys are stored
+    /// rotated: where the choice changes, the tokens in the cache are forgotten. Other models are not affected. Call it
+    /// before comparing a prompt with what the cache holds.
+    /// </summary>
+    /// <param name="tokens">The length that the sequence may reach.</param>
+    public void PlanLength(int tokens)
+    {
+        foreach ((RopeConfig rope, RopeTable table) in Ropes())
+        {
+            if (rope.Scaling.LengthClass(tokens) == rope.Scaling.LengthClass(_plannedLength))
+                continue;
+            _stream.Upload<float>(table.Frequencies.InverseFrequencies, rope.InverseFrequencies(tokens));
+            Length = 0;
+        }
+
+        _plannedLength = tokens;
     }
 
     /// <summary>Forgets the tokens after the first ones.</summary>
@@ -117,6 +146,7 @@ internal sealed class DecoderSession : IDisposable
             for (int axis = 0; axis < _axes; axis++)
                 positions.Slice((axis * total) + start, count).CopyTo(_scratch.AsSpan(axis * count));
             _stream.Upload<int>(_workspace.Positions.SliceColumns(0, _axes * count), _scratch.AsSpan(0, _axes * count));
+            UploadQueryScales(_scratch.AsSpan(0, count));
             UploadRun(_workspace.Slots.SliceColumns(0, count), Length);
             if (rows > 0)
                 UploadRun(_workspace.LogitRows.SliceColumns(0, rows), count - rows);
@@ -141,6 +171,7 @@ internal sealed class DecoderSession : IDisposable
         Span<int> one = stackalloc int[3];
         one.Fill(position);
         _stream.Upload<int>(_workspace.Positions.SliceColumns(0, _axes), one[.._axes]);
+        UploadQueryScales(one[..1]);
         one[0] = token;
         _stream.Upload<int>(_workspace.Ids.SliceColumns(0, 1), one[..1]);
         one[0] = Length;
@@ -148,7 +179,8 @@ internal sealed class DecoderSession : IDisposable
         one[0] = 0;
         _stream.Upload<int>(_workspace.LogitRows.SliceColumns(0, 1), one[..1]);
         UploadBatch(1, Length + 1);
-        if (!_stream.Device.Capabilities.CanCapture)
+        // Experts are chosen on the host, in the middle of a step.
+        if (!_stream.Device.Capabilities.CanCapture || _decoder.Config.Experts is not null)
         {
             _decoder.Enqueue(_stream, _workspace, _cache, new DecoderStep(1, 1, 1, Length + 1, 1));
         }
@@ -246,6 +278,23 @@ internal sealed class DecoderSession : IDisposable
         _stream.Upload<int>(_workspace.QueryOffsets.SliceColumns(0, 2), values);
         values[0] = context;
         _stream.Upload<int>(_workspace.ContextLengths.SliceColumns(0, 1), values[..1]);
+    }
+
+    /// <summary>The scale of each token's queries, repeated for every angle of the token.</summary>
+    private void UploadQueryScales(ReadOnlySpan<int> positions)
+    {
+        if (_decoder.Config.QueryScale is not { } scale || _workspace.QueryScales is not { } view)
+            return;
+        for (int t = 0; t < positions.Length; t++)
+            _queryScales.AsSpan(t * view.Columns, view.Columns).Fill(scale.At(positions[t]));
+        _stream.Upload<float>(view.SliceRows(0, positions.Length), _queryScales.AsSpan(0, positions.Length * view.Columns));
+    }
+
+    private IEnumerable<(RopeConfig Rope, RopeTable Table)> Ropes()
+    {
+        yield return (_decoder.Config.Rope, _workspace.Rope);
+        if (_decoder.Config.LocalRope is { } local)
+            yield return (local, _workspace.LocalRope!);
     }
 
     private void UploadRun(TensorView view, int first)

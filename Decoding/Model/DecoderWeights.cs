@@ -18,8 +18,6 @@ internal sealed class DecoderWeights : IDisposable
 
     public TensorView FinalNorm { get; private set; }
 
-    public RopeFrequencies Rope { get; private set; }
-
     public IReadOnlyList<Layer> Layers { get; private set; } = [];
 
     /// <summary>
@@ -55,25 +53,25 @@ internal sealed class DecoderWeights : IDisposable
     public static IEnumerable<int> VectorLengths(DecoderConfig config)
     {
         yield return config.HiddenSize;
-        yield return config.Rope.RotaryDimensions / 2;
-        yield return config.Rope.RotaryDimensions / 2;
         for (int layer = 0; layer < config.Layers; layer++)
         {
-            yield return config.HiddenSize;
-            yield return config.HiddenSize;
+            int norms = (config.HasPreNorms ? 2 : 0) + (config.HasPostNorms ? 2 : 0);
+            for (int i = 0; i < norms; i++)
+                yield return config.HiddenSize;
             if (config.QkvBias)
                 yield return config.QkvSize;
-            if (config.QueryKeyNorm)
+            if (config.QueryKeyNorm != QueryKeyNorm.None)
             {
-                yield return config.HeadSize;
-                yield return config.HeadSize;
+                yield return config.QueryKeyNorm == QueryKeyNorm.Row ? config.QuerySize : config.HeadSize;
+                yield return config.QueryKeyNorm == QueryKeyNorm.Row ? config.KeySize : config.HeadSize;
             }
 
             if (config.OutputBias)
                 yield return config.HiddenSize;
-            if (config.FeedForwardBias)
+            int width = config.HasExperts(layer) ? config.Experts!.SharedSize : config.FeedForwardSize;
+            if (config.FeedForwardBias && width > 0)
             {
-                yield return 2 * config.FeedForwardSize;
+                yield return 2 * width;
                 yield return config.HiddenSize;
             }
         }
@@ -90,49 +88,68 @@ internal sealed class DecoderWeights : IDisposable
     {
         DecoderConfig config = description.Config;
         DecoderTensors names = description.Tensors;
-        int hidden = config.HiddenSize, query = config.QueryHeads * config.HeadSize, key = config.KeyHeads * config.HeadSize;
+        int hidden = config.HiddenSize;
 
         Embedding = Own(uploader.Matrix(cancellation, new MatrixSpec(names.Embedding, config.VocabularySize, hidden)));
         Head = config.TiedHead
             ? Embedding
             : Own(uploader.Matrix(cancellation, new MatrixSpec(names.Head, config.VocabularySize, hidden)));
-        FinalNorm = OwnVector(uploader.Vector(names.FinalNorm + ".weight", hidden));
-
-        float[] inverse = config.Rope.InverseFrequencies();
-        int[] axes = config.Rope.FrequencyAxes();
-        Rope = new RopeFrequencies(OwnVector(uploader.Floats(inverse)), OwnVector(uploader.Integers(axes)));
+        // A scale of the logits is one of the head's input, and so of the norm before it.
+        FinalNorm = OwnVector(uploader.Vector(names.FinalNorm + ".weight", hidden, config.NormOffset, config.LogitScale));
 
         var layers = new Layer[config.Layers];
         for (int i = 0; i < layers.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            string Name(string pattern) => DecoderTensors.InLayer(pattern, i);
+            MatrixSpec[] qkv = description.Qkv(i);
+            var output = new MatrixSpec(Name(names.Output), hidden, config.QuerySize);
+            (int queryNorm, int keyNorm) = config.QueryKeyNorm == QueryKeyNorm.Row
+                ? (config.QuerySize, config.KeySize)
+                : (config.HeadSize, config.HeadSize);
             layers[i] = new Layer
             {
-                AttentionNorm = OwnVector(uploader.Vector(Name(names.AttentionNorm) + ".weight", hidden)),
-                Qkv = Own(uploader.Matrix(
-                    cancellation,
-                    new MatrixSpec(Name(names.Query), query, hidden),
-                    new MatrixSpec(Name(names.Key), key, hidden),
-                    new MatrixSpec(Name(names.Value), key, hidden))),
-                QkvBias = config.QkvBias
-                    ? OwnVector(uploader.Vectors((Name(names.Query) + ".bias", query), (Name(names.Key) + ".bias", key), (Name(names.Value) + ".bias", key)))
-                    : null,
-                QueryNorm = config.QueryKeyNorm ? OwnVector(uploader.Vector(Name(names.QueryNorm) + ".weight", config.HeadSize)) : null,
-                KeyNorm = config.QueryKeyNorm ? OwnVector(uploader.Vector(Name(names.KeyNorm) + ".weight", config.HeadSize)) : null,
-                Output = Own(uploader.Matrix(cancellation, new MatrixSpec(Name(names.Output), hidden, query))),
-                OutputBias = config.OutputBias ? OwnVector(uploader.Vector(Name(names.Output) + ".bias", hidden)) : null,
-                FeedForwardNorm = OwnVector(uploader.Vector(Name(names.FeedForwardNorm) + ".weight", hidden)),
-                GateUp = Own(uploader.Matrix(
-                    cancellation,
-                    new MatrixSpec(Name(names.Gate), config.FeedForwardSize, hidden),
-                    new MatrixSpec(Name(names.Up), config.FeedForwardSize, hidden))),
-                GateUpBias = config.FeedForwardBias
-                    ? OwnVector(uploader.Vectors((Name(names.Gate) + ".bias", config.FeedForwardSize), (Name(names.Up) + ".bias", config.FeedForwardSize)))
-                    : null,
-                Down = Own(uploader.Matrix(cancellation, new MatrixSpec(Name(names.Down), hidden, config.FeedForwardSize))),
-                DownBias = config.FeedForwardBias ? OwnVector(uploader.Vector(Name(names.Down) + ".bias", hidden)) : null,
+                AttentionNorm = Norm(names.AttentionNorm, hidden, config.HasPreNorms),
+                Qkv = Own(uploader.Matrix(cancellation, qkv)),
+                QkvBias = Bias(config.QkvBias, qkv),
+                QueryNorm = Norm(names.QueryNorm, queryNorm, config.QueryKeyNorm != QueryKeyNorm.None),
+                KeyNorm = Norm(names.KeyNorm, keyNorm, config.QueryKeyNorm != QueryKeyNorm.None),
+                Output = Own(uploader.Matrix(cancellation, output)),
+                OutputBias = Bias(config.OutputBias, output),
+                AttentionPostNorm = Norm(names.AttentionPostNorm, hidden, config.HasPostNorms),
+                FeedForwardNorm = Norm(names.FeedForwardNorm, hidden, config.HasPreNorms),
+                FeedForward = config.HasExperts(i) ? null : Block(description.GateUp(i), description.Down(i)),
+                Experts = config.HasExperts(i) ? Mixture() : null,
+                FeedForwardPostNorm = Norm(names.FeedForwardPostNorm, hidden, config.HasPostNorms),
             };
+
+            string Name(string pattern) => DecoderTensors.InLayer(pattern, i);
+
+            TensorView? Norm(string pattern, int length, bool exists) =>
+                exists ? OwnVector(uploader.Vector(Name(pattern) + ".weight", length, config.NormOffset)) : null;
+
+            FeedForward Block(MatrixSpec[] gateUp, MatrixSpec down) => new()
+            {
+                GateUp = Own(uploader.Matrix(cancellation, gateUp)),
+                GateUpBias = Bias(config.FeedForwardBias, gateUp),
+                Down = Own(uploader.Matrix(cancellation, down)),
+                DownBias = Bias(config.FeedForwardBias, down),
+            };
+
+            Experts Mixture()
+            {
+                ExpertConfig experts = config.Experts!;
+                return new()
+                {
+                    Router = Own(uploader.Matrix(cancellation, new MatrixSpec(Name(names.Router), experts.Count, hidden))),
+                    RouterBias = experts.HasBias ? checkpoint.ReadVector(Name(names.RouterBias), experts.Count) : [],
+                    Gate = Own(uploader.Experts(cancellation, experts.Count, description.ExpertMatrices(names.ExpertGate, i, isDown: false))),
+                    Up = Own(uploader.Experts(cancellation, experts.Count, description.ExpertMatrices(names.ExpertUp, i, isDown: false))),
+                    Down = Own(uploader.Experts(cancellation, experts.Count, description.ExpertMatrices(names.ExpertDown, i, isDown: true))),
+                    Shared = experts.SharedSize == 0 ? null : Block(description.SharedGateUp(i), description.SharedDown(i)),
+                };
+            }
+
+            TensorView? Bias(bool exists, params ReadOnlySpan<MatrixSpec> parts) => exists ? OwnVector(uploader.Biases(parts)) : null;
         }
 
         Layers = layers;
@@ -154,7 +171,7 @@ internal sealed class DecoderWeights : IDisposable
     /// <summary>The weights of one block.</summary>
     public sealed record Layer
     {
-        public required TensorView AttentionNorm { get; init; }
+        public TensorView? AttentionNorm { get; init; }
 
         public required DeviceWeight Qkv { get; init; }
 
@@ -168,8 +185,22 @@ internal sealed class DecoderWeights : IDisposable
 
         public TensorView? OutputBias { get; init; }
 
-        public required TensorView FeedForwardNorm { get; init; }
+        public TensorView? AttentionPostNorm { get; init; }
 
+        public TensorView? FeedForwardNorm { get; init; }
+
+        /// <summary>Null in a layer with experts.</summary>
+        public FeedForward? FeedForward { get; init; }
+
+        /// <summary>Null in a layer without experts.</summary>
+        public Experts? Experts { get; init; }
+
+        public TensorView? FeedForwardPostNorm { get; init; }
+    }
+
+    /// <summary>A gated feed-forward block.</summary>
+    public sealed record FeedForward
+    {
         public required DeviceWeight GateUp { get; init; }
 
         public TensorView? GateUpBias { get; init; }
@@ -177,5 +208,21 @@ internal sealed class DecoderWeights : IDisposable
         public required DeviceWeight Down { get; init; }
 
         public TensorView? DownBias { get; init; }
+    }
+
+    /// <summary>A mixture of experts.</summary>
+    public sealed record Experts
+    {
+        public required DeviceWeight Router { get; init; }
+
+        public required float[] RouterBias { get; init; }
+
+        public required DeviceWeight Gate { get; init; }
+
+        public required DeviceWeight Up { get; init; }
+
+        public required DeviceWeight Down { get; init; }
+
+        public FeedForward? Shared { get; init; }
     }
 }

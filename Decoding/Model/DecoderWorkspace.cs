@@ -12,13 +12,14 @@ internal sealed class DecoderWorkspace : IDisposable
 
     public DecoderWorkspace(Device device, DecoderConfig config, int maxTokens, int maxSequences, int maxLogitRows, int pagesPerSequence)
         : this(config, device.Capabilities.ActivationType, maxTokens, maxSequences, maxLogitRows, pagesPerSequence,
-            bytes => device.Allocate(bytes, MemoryKind.Workspace))
+            bytes => device.Allocate(bytes, MemoryKind.Workspace), device.AllocateHost)
     {
     }
 
     /// <summary>Lays the buffers out, each made by <paramref name="allocate"/>; where that gives none the views stay empty.</summary>
     private DecoderWorkspace(
-        DecoderConfig config, ElementType type, int maxTokens, int maxSequences, int maxLogitRows, int pagesPerSequence, Func<long, DeviceBuffer?> allocate)
+        DecoderConfig config, ElementType type, int maxTokens, int maxSequences, int maxLogitRows, int pagesPerSequence,
+        Func<long, DeviceBuffer?> allocate, Func<long, HostBuffer?> allocateHost)
     {
         MaxTokens = maxTokens;
         MaxSequences = maxSequences;
@@ -39,9 +40,35 @@ internal sealed class DecoderWorkspace : IDisposable
             Normed = Allocate(type, maxTokens, config.HiddenSize);
             Qkv = Allocate(type, maxTokens, config.QkvSize);
             Attended = Allocate(type, maxTokens, config.QueryHeads * config.HeadSize);
-            Projected = Allocate(type, maxTokens, 2 * config.FeedForwardSize);
-            Activated = Allocate(type, maxTokens, config.FeedForwardSize);
-            Angles = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
+            Projected = Allocate(type, maxTokens, 2 * config.WidestFeedForward);
+            Activated = Allocate(type, maxTokens, config.WidestFeedForward);
+            Rope = AllocateRope(config.Rope);
+            LocalRope = config.LocalRope is { } local ? AllocateRope(local) : null;
+            if (config.QueryScale is not null)
+            {
+                QueryScales = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
+                QueryAngles = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
+            }
+
+            if (config.Experts is { } experts)
+            {
+                int pairs = checked(maxTokens * experts.PerToken);
+                Experts = new ExpertWorkspace
+                {
+                    Router = new ExpertRouter(experts, maxTokens),
+                    RouterLogits = Allocate(ElementType.Float32, maxTokens, experts.Count),
+                    Offsets = Allocate(ElementType.Int32, 1, experts.Count + 1),
+                    Rows = Allocate(ElementType.Int32, 1, pairs),
+                    Places = Allocate(ElementType.Int32, 1, pairs),
+                    Weights = Allocate(ElementType.Float32, maxTokens, experts.PerToken),
+                    Sorted = Allocate(type, pairs, config.HiddenSize),
+                    Gate = Allocate(type, pairs, experts.FeedForwardSize),
+                    Up = Allocate(type, pairs, experts.FeedForwardSize),
+                    Branch = Allocate(type, maxTokens, config.HiddenSize),
+                    HostLogits = allocateHost(4L * maxTokens * experts.Count)!,
+                };
+            }
+
             Last = Allocate(type, maxLogitRows, config.HiddenSize);
             Logits = Allocate(ElementType.Float32, maxLogitRows, config.VocabularySize);
             BestIds = Allocate(ElementType.Int32, maxLogitRows, 1);
@@ -52,6 +79,12 @@ internal sealed class DecoderWorkspace : IDisposable
             Dispose();
             throw;
         }
+
+        RopeTable AllocateRope(RopeConfig rope) => new(
+            new RopeFrequencies(
+                Allocate(ElementType.Float32, 1, rope.RotaryDimensions / 2), Allocate(ElementType.Int32, 1, rope.RotaryDimensions / 2),
+                (float)rope.Scaling.AttentionFactor),
+            Allocate(ElementType.Float32, maxTokens, rope.RotaryDimensions));
 
         TensorView Allocate(ElementType element, int rows, int columns)
         {
@@ -100,7 +133,18 @@ internal sealed class DecoderWorkspace : IDisposable
 
     public TensorView Activated { get; }
 
-    public TensorView Angles { get; }
+    public RopeTable Rope { get; }
+
+    public RopeTable? LocalRope { get; }
+
+    /// <summary>The scale of each token's queries, as often as it has angles; null without one.</summary>
+    public TensorView? QueryScales { get; }
+
+    /// <summary>The angles of <see cref="Rope"/> times the scales.</summary>
+    public TensorView? QueryAngles { get; }
+
+    /// <summary>What layers with experts need; null without them.</summary>
+    public ExpertWorkspace? Experts { get; }
 
     public TensorView Last { get; }
 
@@ -118,14 +162,55 @@ internal sealed class DecoderWorkspace : IDisposable
         {
             total += device.BufferBytes(bytes);
             return null;
-        });
+        }, static _ => null);
         return total;
     }
 
     public void Dispose()
     {
+        Experts?.HostLogits.Dispose();
         foreach (DeviceBuffer buffer in _buffers)
             buffer.Dispose();
         _buffers.Clear();
     }
+}
+
+/// <summary>A rotary embedding on a device: its frequencies, for the length that the sequence may reach, and a step's angles.</summary>
+/// <param name="Frequencies">Uploaded by the session.</param>
+/// <param name="Angles">float32 [tokens, rotating elements].</param>
+internal sealed record RopeTable(RopeFrequencies Frequencies, TensorView Angles);
+
+/// <summary>What a step needs to route its tokens through experts; buffers are the workspace's.</summary>
+internal sealed record ExpertWorkspace
+{
+    public required ExpertRouter Router { get; init; }
+
+    /// <summary>float32 [tokens, experts].</summary>
+    public required TensorView RouterLogits { get; init; }
+
+    public required HostBuffer HostLogits { get; init; }
+
+    /// <summary>int32 [1, experts + 1].</summary>
+    public required TensorView Offsets { get; init; }
+
+    /// <summary>int32 [1, pairs]: the token of each pair of token and expert, sorted by expert.</summary>
+    public required TensorView Rows { get; init; }
+
+    /// <summary>int32 [1, pairs]: choice by choice, the pair of each token.</summary>
+    public required TensorView Places { get; init; }
+
+    /// <summary>float32 [tokens, choices].</summary>
+    public required TensorView Weights { get; init; }
+
+    /// <summary>[pairs, hidden]: inputs, then outputs of the experts.</summary>
+    public required TensorView Sorted { get; init; }
+
+    /// <summary>[pairs, expert width].</summary>
+    public required TensorView Gate { get; init; }
+
+    /// <summary>[pairs, expert width].</summary>
+    public required TensorView Up { get; init; }
+
+    /// <summary>[tokens, hidden]: the weighted sum.</summary>
+    public required TensorView Branch { get; init; }
 }

@@ -15,6 +15,9 @@ public readonly record struct MatrixSpec(string Module, int Rows, int Columns)
             throw new InvalidModelException(
                 checkpoint.Path, info.TensorName, $"expected shape [{Rows}, {Columns}] by the configuration, found [{info.Rows}, {info.Columns}]");
     }
+
+    /// <summary>Output i is row RowOrder[i] of the tensor (and value i of its bias); null means as stored.</summary>
+    public IReadOnlyList<int>? RowOrder { get; init; }
 }
 
 /// <summary>
@@ -55,10 +58,7 @@ public sealed class WeightUploader
         {
             foreach (MatrixSpec part in parts)
             {
-                MatrixInfo info = _checkpoint.Describe(part.Module);
-                part.Check(_checkpoint, info);
-                matrices.Add(_checkpoint.ReadMatrix(part.Module));
-                _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
+                matrices.Add(Read(part));
             }
 
             DeviceWeight weight = Load(matrices);
@@ -75,8 +75,51 @@ public sealed class WeightUploader
     /// <summary>Reports that everything is loaded; tensors that no part asked for are not waited for.</summary>
     internal void Complete() => _progress?.Report(new LoadProgress("weights", _totalBytes, _totalBytes));
 
-    /// <summary>Uploads a vector as float32 [1, length]; the caller owns its buffer.</summary>
-    public TensorView Vector(string tensor, int length) => Vectors((tensor, length));
+    /// <summary>Uploads experts of equal shape, one tensor each or all in one; the caller owns the result.</summary>
+    /// <param name="cancellation">Cancels.</param>
+    /// <param name="count">How many experts.</param>
+    /// <param name="parts">One matrix for each expert, or one [count * rows, columns], stored as [count, rows, columns].</param>
+    internal DeviceWeight Experts(CancellationToken cancellation, int count, MatrixSpec[] parts)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        var matrices = new List<WeightMatrix>(count);
+        try
+        {
+            if (parts.Length == count)
+            {
+                foreach (MatrixSpec part in parts)
+                    matrices.Add(Read(part));
+            }
+            else
+            {
+                // One tensor [count, rows, columns] for all.
+                MatrixSpec part = parts[0];
+                MatrixInfo info = _checkpoint.Describe(part.Module, 0);
+                (part with { Rows = part.Rows / count }).Check(_checkpoint, info);
+                for (int expert = 0; expert < count; expert++)
+                    matrices.Add(_checkpoint.ReadMatrix(part.Module, expert));
+                _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
+            }
+
+            DeviceWeight weight = Load(matrices, WeightStacking.Experts);
+            _progress?.Report(new LoadProgress("weights", Math.Min(_doneBytes, _totalBytes), _totalBytes));
+            return weight;
+        }
+        finally
+        {
+            foreach (WeightMatrix matrix in matrices)
+                matrix.Dispose();
+        }
+    }
+
+    /// <summary>Uploads a vector as float32 [1, length], (value + offset) * scale; the caller owns its buffer.</summary>
+    public TensorView Vector(string tensor, int length, float offset = 0, float scale = 1)
+    {
+        float[] values = _checkpoint.ReadVector(tensor, length);
+        for (int i = 0; i < values.Length; i++)
+            values[i] = (values[i] + offset) * scale;
+        return Floats(values);
+    }
 
     /// <summary>Uploads vectors one after another as one float32 row; the caller owns its buffer.</summary>
     public TensorView Vectors(params ReadOnlySpan<(string Tensor, int Length)> parts)
@@ -87,17 +130,30 @@ public sealed class WeightUploader
         return Floats([.. values]);
     }
 
+    /// <summary>Uploads the biases of stacked matrices as one float32 row; the caller owns its buffer.</summary>
+    public TensorView Biases(params ReadOnlySpan<MatrixSpec> parts)
+    {
+        var values = new List<float>();
+        foreach (MatrixSpec part in parts)
+        {
+            float[] stored = _checkpoint.ReadVector(part.Module + ".bias", part.Rows);
+            values.AddRange(part.RowOrder is { } order ? order.Select(row => stored[row]) : stored);
+        }
+
+        return Floats([.. values]);
+    }
+
     /// <summary>Uploads values as float32 [1, count]; the caller owns its buffer.</summary>
     public TensorView Floats(ReadOnlySpan<float> values) => Upload(values, ElementType.Float32);
 
     /// <summary>Uploads values as int32 [1, count]; the caller owns its buffer.</summary>
     public TensorView Integers(ReadOnlySpan<int> values) => Upload(values, ElementType.Int32);
 
-    private DeviceWeight Load(List<WeightMatrix> matrices)
+    private DeviceWeight Load(List<WeightMatrix> matrices, WeightStacking stacking = WeightStacking.Outputs)
     {
         try
         {
-            return _device.LoadWeight(matrices);
+            return _device.LoadWeight(matrices, stacking);
         }
         catch (InvalidModelException error) when (matrices.Exists(m => m.Name == error.File))
         {
@@ -105,6 +161,33 @@ public sealed class WeightUploader
             string file = _checkpoint.TryGetTensor(error.File, out CheckpointTensor? tensor) ? tensor.File : _checkpoint.Path;
             throw new InvalidModelException(file, error.Where is null ? error.File : $"{error.File}: {error.Where}", error.Problem, error);
         }
+    }
+
+    private WeightMatrix Read(MatrixSpec part)
+    {
+        MatrixInfo info = _checkpoint.Describe(part.Module);
+        part.Check(_checkpoint, info);
+        WeightMatrix matrix = part.RowOrder is { } order ? Reordered(part.Module, order) : _checkpoint.ReadMatrix(part.Module);
+        _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
+        return matrix;
+    }
+
+    /// <summary>The matrix with its rows in another order: rows are whole in every format, with their scales and zero points.</summary>
+    private WeightMatrix Reordered(string module, IReadOnlyList<int> order)
+    {
+        using WeightMatrix stored = _checkpoint.ReadMatrix(module);
+        var matrix = WeightMatrix.Allocate(
+            stored.Name, order.Count, stored.Columns, stored.Format,
+            stored.Codebook.IsEmpty ? null : stored.Codebook.ToArray(), stored.GroupIndex.IsEmpty ? null : stored.GroupIndex.ToArray());
+        for (int row = 0; row < order.Count; row++)
+        {
+            stored.Codes(order[row]).CopyTo(matrix.Codes(row));
+            stored.Scales(order[row]).CopyTo(matrix.Scales(row));
+            stored.ZeroPoints(order[row]).CopyTo(matrix.ZeroPoints(row));
+            stored.Minimums(order[row]).CopyTo(matrix.Minimums(row));
+        }
+
+        return matrix;
     }
 
     private TensorView Upload<T>(ReadOnlySpan<T> values, ElementType type) where T : unmanaged

@@ -67,6 +67,7 @@ internal static class ArgumentChecks
             o.Input, o.Input.SliceRows(0, 1), o.Input, new SegmentBatch(o.TwoInts, 1, 2), new AttentionParameters(1, 1, 32, 1), false, o.Output.View));
         yield return ("GatedActivation of other shapes", o => o.Stream.GatedActivation(o.Narrow, o.Narrow, o.Output.View, ActivationKind.Silu));
         yield return ("Activation of other shapes", o => o.Stream.Activation(o.Narrow, o.Output.View, ActivationKind.Silu));
+        yield return ("Add with a scale too few", o => o.Stream.Add(o.Output.View, o.Output.View, o.Output.View, 1, o.Angles.SliceRows(0, 1).SliceColumns(0, 1)));
         yield return ("Add of other shapes", o => o.Stream.Add(o.Input, o.Narrow, o.Output.View));
         yield return ("Multiply of other shapes", o => o.Stream.Multiply(o.Input, o.Narrow, o.Output.View));
         yield return ("GatherRows of another width", o => o.Stream.GatherRows(o.Narrow, o.TwoInts, o.Output.View));

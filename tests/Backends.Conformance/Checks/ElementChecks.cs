@@ -19,6 +19,7 @@ internal static class ElementChecks
         {
             string suffix = type is null ? "" : " of float32";
             yield return new($"Add{suffix}", bench => ForAll(bench, (rows, columns, layout) => Binary(bench, rows, columns, layout, type, isAdd: true)));
+            yield return new($"Add scaled by row{suffix}", bench => ForAll(bench, (rows, columns, layout) => ScaledByRow(bench, rows, columns, layout, type)));
             yield return new($"Multiply{suffix}", bench => ForAll(bench, (rows, columns, layout) => Binary(bench, rows, columns, layout, type, isAdd: false)));
             yield return new($"GatherRows and ScatterRows{suffix}", bench => ForAll(bench, (rows, columns, layout) => Rows(bench, rows, columns, layout, type)));
             yield return new($"ScatterRows, accumulated{suffix}", bench => Accumulate(bench, type));
@@ -99,6 +100,23 @@ internal static class ElementChecks
 
             bench.Compare(output, expected, $"[{rows}, {columns}] {layout}{(isBroadcast ? ", one row for all" : "")}");
         }
+    }
+
+    private static void ScaledByRow(Bench bench, int rows, int columns, Layout layout, ElementType? type)
+    {
+        Matrix a = bench.Input(rows, columns, layout, type: type), b = bench.Input(rows, columns, layout, type: type);
+        Matrix output = rows == 3 ? a : rows == 7 ? b : bench.Output(rows, columns, layout, type);
+        // A column of a wider table, as the weights of a token's first, second, … expert are.
+        Matrix scales = bench.Input(rows, 3, layout, type: ElementType.Float32);
+        bench.Stream.Add(a.View, b.View, output.View, -0.75f, scales.View.SliceColumns(1, 1));
+        var expected = new Expected(rows, columns);
+        for (int i = 0; i < a.Values.Length; i++)
+        {
+            double x = a.Values[i], y = -0.75 * scales.Row(i / columns)[1] * b.Values[i];
+            expected.Set(i / columns, i % columns, x + y, 0.1 * (Math.Abs(x) + Math.Abs(y)));
+        }
+
+        bench.Compare(output, expected, $"[{rows}, {columns}] {layout}");
     }
 
     private static void Rows(Bench bench, int rows, int columns, Layout layout, ElementType? type)

@@ -62,6 +62,7 @@ internal sealed class LoadedDecoder : IDisposable
     public float[] Logits(int[] tokens, int chunk = int.MaxValue)
     {
         var all = new List<float>();
+        Session.PlanLength(tokens.Length);
         Session.Truncate(0);
         int axes = Config.Rope.Axes;
         int[] positions = RopePositions.Compute(tokens.Length, axes, [], out _);
@@ -80,6 +81,7 @@ internal sealed class LoadedDecoder : IDisposable
     public float[] LogitsByDecoding(int[] tokens)
     {
         var all = new List<float>();
+        Session.PlanLength(tokens.Length);
         Session.Truncate(0);
         foreach (int token in tokens)
         {

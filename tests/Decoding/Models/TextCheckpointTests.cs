@@ -137,6 +137,53 @@ public sealed class TextCheckpointTests
         }
     }
 
+    private static IEnumerable<TestCaseData> LengthDependentCases()
+    {
+        bool isAny = false;
+        foreach (TestCaseData model in Cases().Where(c => !c.Properties.ContainsKey(NUnit.Framework.Internal.PropertyNames.SkipReason)))
+        {
+            var path = (string)model.Arguments[1]!;
+            using Checkpoint checkpoint = Checkpoint.Open(path);
+            if (!IsSupported(checkpoint, out _))
+                continue;
+            RopeScaling scaling = DecoderDescription.Read(checkpoint).Config.Rope.Scaling;
+            // Sequences are really run on both sides of the original context, so only short ones are taken.
+            if (scaling.OriginalContext > 1024 || scaling.LengthClass(scaling.OriginalContext) == scaling.LengthClass(scaling.OriginalContext + 1))
+                continue;
+            isAny = true;
+            yield return new TestCaseData(path, scaling.OriginalContext).SetName($"{model.TestName}");
+        }
+
+        if (!isAny)
+            yield return Fixtures.Absent("checkpoints with a rope that depends on the sequence's length");
+    }
+
+    [TestCaseSource(nameof(LengthDependentCases))]
+    public void AChangeOfTheRopeWithThePlannedLengthForgetsTheCacheAndOnlyThen(string model, int original)
+    {
+        int[] ids = [.. Enumerable.Range(0, 9).Select(i => 40 + (7 * i))];
+        int[] positions = [.. Enumerable.Range(0, ids.Length)];
+        // The foreign device replays a captured decode step: it must see the new frequencies too.
+        using var decoder = new LoadedDecoder(model, TestDevice.Foreign, context: original * 2);
+        float[] shortLogits = Run(original), longLogits = Run(original + 1);
+        Assert.That(Logits.MaxError(shortLogits, longLogits), Is.GreaterThan(0.01));
+        Assert.That(Run(original), Is.EqualTo(shortLogits));
+        decoder.Session.PlanLength(ids.Length);
+        Assert.That(decoder.Session.Length, Is.EqualTo(ids.Length), "the same frequencies: the cache stays");
+        decoder.Session.PlanLength(original * 2);
+        Assert.That(decoder.Session.Length, Is.Zero, "other frequencies: keys in the cache are rotated by the old ones");
+        Assert.That(Run(original * 2), Is.EqualTo(longLogits));
+
+        float[] Run(int planned)
+        {
+            decoder.Session.PlanLength(planned);
+            decoder.Session.Truncate(0);
+            decoder.Session.Prefill(ids.AsSpan(1), positions.AsSpan(..^1), null, 1);
+            decoder.Session.Decode(ids[0], decoder.Session.Length);
+            return decoder.Session.Logits().ToArray();
+        }
+    }
+
     [TestCaseSource(nameof(Cases))]
     public void PromptsBecomeTheReferencesTokens(string folder, string model)
     {
@@ -186,16 +233,17 @@ public sealed class TextCheckpointTests
     internal static void SkipUnlessSupported(string model)
     {
         using Checkpoint checkpoint = Checkpoint.Open(model);
-        string architecture = checkpoint.Kind == CheckpointKind.Gguf
+        if (!IsSupported(checkpoint, out string? architecture))
+            Assert.Ignore($"family not supported yet: {architecture}");
+    }
+
+    private static bool IsSupported(Checkpoint checkpoint, out string architecture)
+    {
+        bool isGguf = checkpoint.Kind == CheckpointKind.Gguf;
+        architecture = isGguf
             ? checkpoint.Metadata!.GetString("general.architecture")
             : checkpoint.Config!.Value.GetProperty("model_type").GetString()!;
-        bool isKnown = checkpoint.Kind == CheckpointKind.Gguf
-            ? DecoderFamily.OfGguf(architecture) is not null
-            : DecoderFamily.OfModelType(architecture) is not null;
-        if (!isKnown)
-            Assert.Ignore($"family not supported yet: {architecture}");
-        if (checkpoint.Kind == CheckpointKind.Gguf && checkpoint.Metadata!.TryGetInt32(architecture + ".expert_count", out int experts) && experts > 0)
-            Assert.Ignore($"family not supported yet: {architecture} with experts");
+        return (isGguf ? DecoderFamily.OfGguf(architecture) : DecoderFamily.OfModelType(architecture)) is not null;
     }
 
     internal static int[] Ints(JsonElement array) => [.. array.EnumerateArray().Select(e => e.GetInt32())];

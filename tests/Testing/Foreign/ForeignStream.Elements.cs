@@ -16,11 +16,28 @@ internal sealed partial class ForeignStream
             Combine(launch.Write(output, nameof(output)), a, a, (x, _) => (float)Activate(kind, x, parameter));
         });
 
-    protected override void OnAdd(TensorView a, TensorView b, TensorView output, float scale) =>
-        Enqueue(nameof(Add), [a, b, output], launch =>
+    protected override void OnAdd(TensorView a, TensorView b, TensorView output, float scale, TensorView? rowScales) =>
+        Enqueue(nameof(Add), rowScales is { } used ? [a, b, used, output] : [a, b, output], launch =>
         {
             ForeignTensor left = launch.Read(a, nameof(a)), right = launch.Read(b, nameof(b));
-            Combine(launch.Write(output, nameof(output)), left, right, (x, y) => x + (scale * y));
+            ForeignTensor to = launch.Write(output, nameof(output));
+            if (rowScales is not { } view)
+            {
+                Combine(to, left, right, (x, y) => x + (scale * y));
+                return;
+            }
+
+            ForeignTensor scales = launch.Read(view, nameof(rowScales));
+            float[] sum = new float[output.Columns], add = new float[output.Columns];
+            for (int r = 0; r < output.Rows; r++)
+            {
+                float rowScale = scale * scales.Row(r)[0];
+                left.Read(r, sum);
+                right.Read(right.Rows == 1 ? 0 : r, add);
+                for (int c = 0; c < sum.Length; c++)
+                    sum[c] += rowScale * add[c];
+                to.Write(r, sum);
+            }
         });
 
     protected override void OnMultiply(TensorView a, TensorView b, TensorView output) =>
