@@ -214,7 +214,7 @@ internal sealed class DecoderSession : IDisposable
 
     /// <summary>
     /// A copy of rows of the last step's hidden states, before the final norm or (the rows that logits were wanted for)
-    /// after it: [rows * hidden]. For looking inside.
+    /// after it (times the scale of the logits, where there is one): [rows * hidden]. For looking inside.
     /// </summary>
     internal float[] HiddenStates(int rows, bool isNormed)
     {
