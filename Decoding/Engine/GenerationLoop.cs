@@ -97,6 +97,8 @@ internal sealed class GenerationLoop(
         int[] tokens = [.. prompt.Tokens];
         int[] positions = RopePositions.Compute(tokens.Length, axes, prompt.Spans, out int delta);
         UInt128[] keys = prompt.Keys();
+        long longest = tokens.Length + (long)(generation.Options.MaxTokens ?? session.ContextTokens);
+        session.PlanLength((int)Math.Min(longest, session.ContextTokens));
         int reused = CommonPrefix(keys, prompt.Spans);
         session.Truncate(reused);
         generation.CachedTokens = reused;

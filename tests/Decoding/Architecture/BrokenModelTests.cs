@@ -98,7 +98,7 @@ public sealed class BrokenModelTests
         yield return File("a config.json that is cut", "config.json", "{\"model_type\":", "config.json");
         yield return File("a config.json that is a list", "config.json", "[]", "config.json");
         yield return File("a deep config.json", "config.json", string.Concat(Enumerable.Repeat("{\"a\":", 100_000)), "config.json");
-        yield return File("a config.json that is no Unicode", "config.json", "{\"model_type\":\"\\ud800\"}", "config.json", "model_type");
+        yield return File("a config.json that is no Unicode", "config.json", "{\"model_type\":\"\\ud800\"}", "config.json", "not valid JSON");
         yield return File("a config.json with a name that is no Unicode", "config.json", "{\"\\ud800\":1,\"model_type\":\"llama\"}", "config.json");
         yield return File("a generation_config.json that is broken", "generation_config.json", "{", "generation_config.json");
         yield return File("a generation_config.json with wrong types", "generation_config.json", "{\"eos_token_id\":\"x\"}", "generation_config.json", "eos_token_id");
@@ -107,8 +107,8 @@ public sealed class BrokenModelTests
         yield return File("a tokenizer.json that is deep", "tokenizer.json", string.Concat(Enumerable.Repeat("[", 1_000_000)), "tokenizer.json");
         yield return File("a tokenizer_config.json that is broken", "tokenizer_config.json", "{\"chat_template\":", "tokenizer_config.json");
         yield return File("a chat template that is a number", "tokenizer_config.json", "{\"chat_template\":5}", "tokenizer_config.json", "chat_template");
-        yield return File("a chat template that is no Unicode", "tokenizer_config.json", "{\"chat_template\":\"\\ud800\"}", "tokenizer_config.json", "chat_template");
-        yield return File("a special token that is no Unicode", "tokenizer_config.json", "{\"bos_token\":\"\\ud800\"}", "tokenizer_config.json", "bos_token");
+        yield return File("a chat template that is no Unicode", "tokenizer_config.json", "{\"chat_template\":\"\\ud800\"}", "tokenizer_config.json", "not valid JSON");
+        yield return File("a special token that is no Unicode", "tokenizer_config.json", "{\"bos_token\":\"\\ud800\"}", "tokenizer_config.json", "not valid JSON");
         yield return File("chat templates without a default", "tokenizer_config.json", "{\"chat_template\":[{\"name\":\"rag\",\"template\":\"x\"}]}", "tokenizer_config.json", "default");
         yield return File("a chat_template.jinja with a syntax error", "chat_template.jinja", "{% for %}", "chat_template.jinja");
         yield return File("no weights", "model.safetensors", null, "safetensors");

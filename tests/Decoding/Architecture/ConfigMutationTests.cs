@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Portable.Backends.Cpu;
 using Portable.Decoding.Architecture;
 
 namespace Portable.Tests.Architecture;
@@ -69,7 +70,12 @@ public sealed class ConfigMutationTests
         }
     }
 
-    private static long DecoderWorkspace(DecoderConfig config) => Portable.Decoding.Model.DecoderWorkspace.Bytes(config, ElementType.Float32, 512, 1);
+    private static long DecoderWorkspace(DecoderConfig config)
+    {
+        var backend = new CpuBackend();
+        using Device device = backend.Open(backend.Probe().Devices[0], new DeviceOptions { Threads = 1 });
+        return Portable.Decoding.Model.DecoderWorkspace.Bytes(device, config, 512, 1, 1, 16);
+    }
 
     private static IEnumerable<string[]> Paths(JsonObject node)
     {

@@ -22,7 +22,7 @@ public sealed class ConfigurationTests
     [Test]
     public void Plain_frequencies_are_powers_of_the_base()
     {
-        float[] found = Read("llama", ("rope_theta", 500000)).Rope.InverseFrequencies();
+        float[] found = Read("llama", ("rope_theta", 500000)).Rope.InverseFrequencies(1);
         Assert.That(found, Has.Length.EqualTo(8));
         for (int j = 0; j < found.Length; j++)
             Assert.That(found[j], Is.EqualTo(Math.Pow(500000, -j / 8.0)).Within(1e-5).Percent);
@@ -35,7 +35,7 @@ public sealed class ConfigurationTests
         {
             ["rope_type"] = "llama3", ["factor"] = 8, ["low_freq_factor"] = 1, ["high_freq_factor"] = 4, ["original_max_position_embeddings"] = 1024,
         })).Rope;
-        float[] found = rope.InverseFrequencies();
+        float[] found = rope.InverseFrequencies(1);
         int kept = 0, divided = 0, blended = 0;
         for (int j = 0; j < 32; j++)
         {
@@ -66,10 +66,10 @@ public sealed class ConfigurationTests
     [Test]
     public void Linear_scaling_divides_all_frequencies_and_both_spellings_are_read()
     {
-        float[] plain = Read("llama").Rope.InverseFrequencies();
+        float[] plain = Read("llama").Rope.InverseFrequencies(1);
         foreach (string spelling in (string[])["type", "rope_type"])
         {
-            float[] found = Read("llama", ("rope_scaling", new JsonObject { [spelling] = "linear", ["factor"] = 4 })).Rope.InverseFrequencies();
+            float[] found = Read("llama", ("rope_scaling", new JsonObject { [spelling] = "linear", ["factor"] = 4 })).Rope.InverseFrequencies(1);
             Assert.That(found, Is.EqualTo(plain.Select(f => f / 4)).Within(1e-6).Percent);
         }
 
