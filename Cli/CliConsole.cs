@@ -73,7 +73,7 @@ internal sealed class CliConsole(TextReader input, TextWriter output, TextWriter
 
     /// <summary>
     /// Text from a file or a model that must stay on its line: control characters, which could drive a terminal or
-    /// forge further lines, become spaces or U+FFFD.
+    /// forge further lines, and marks of direction, which could reorder this one, become spaces or U+FFFD.
     /// </summary>
     public static string OneLine(string text)
     {
@@ -87,14 +87,26 @@ internal sealed class CliConsole(TextReader input, TextWriter output, TextWriter
             }
             else
             {
-                line.Append(char.IsControl(c) ? '\uFFFD' : c);
+                line.Append(char.IsControl(c) || IsDirection(c) ? '\uFFFD' : c);
             }
         }
 
         return line.ToString().TrimEnd();
     }
 
+    /// <summary>A dim line on stderr about what was done, whatever the message holds.</summary>
+    public void WriteNote(string message)
+    {
+        if (IsErrorTerminal && HasStyles)
+            StyledError.Write(new Text(OneLine(message) + "\n", new Style(decoration: Decoration.Dim)));
+        else
+            Error.WriteLine(OneLine(message));
+    }
+
     public void Dispose() => Interrupts.Dispose();
+
+    private static bool IsDirection(char c) =>
+        c is '\u061C' or '\u200E' or '\u200F' or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
 
     private IAnsiConsole Styled(TextWriter writer) => AnsiConsole.Create(new AnsiConsoleSettings
     {

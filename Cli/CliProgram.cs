@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Microsoft.Extensions.Options;
 using Portable.Cli.Commands;
 
@@ -11,9 +12,13 @@ internal static class CliProgram
     public static int Run(string[] args, CliConsole console)
     {
         var debug = new Option<bool>("--debug") { Description = "Show the stack trace of an error.", Recursive = true };
+        string command = "portable";
         try
         {
-            int code = RunAsync(args, debug, console).GetAwaiter().GetResult();
+            ParseResult parsed = Parse(args, debug, console);
+            if (parsed.CommandResult.Command is not RootCommand)
+                command += $" {parsed.CommandResult.Command.Name}";
+            int code = RunAsync(parsed, console).GetAwaiter().GetResult();
             console.Output.Flush();
             return code;
         }
@@ -23,11 +28,11 @@ internal static class CliProgram
         }
         catch (Exception error)
         {
-            return Fail(error, args, console);
+            return Fail(error, command, args, console);
         }
     }
 
-    private static async Task<int> RunAsync(string[] args, Option<bool> debug, CliConsole console)
+    private static ParseResult Parse(string[] args, Option<bool> debug, CliConsole console)
     {
         var root = new RootCommand($"Runs language and vision-language models on this machine, offline.\n{ExitCode.Help}")
         {
@@ -40,9 +45,20 @@ internal static class CliProgram
         };
         root.Options.Add(debug);
         // "@name" is a way to begin a question, not a file of options.
-        ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
-        if (parsed.Errors.Count > 0)
-            throw new UsageException(parsed.Errors[0].Message);
+        return root.Parse(
+            args switch
+            {
+                [] => ["--help"],
+                ["help", .. string[] rest] => [.. rest, "--help"],
+                _ => args,
+            },
+            new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CliConsole console)
+    {
+        if (Problem(parsed) is { } problem)
+            throw new UsageException(problem);
         return await parsed.InvokeAsync(
             new InvocationConfiguration
             {
@@ -54,7 +70,22 @@ internal static class CliProgram
             console.Interrupts.Command).ConfigureAwait(false);
     }
 
-    private static int Fail(Exception error, string[] args, CliConsole console)
+    /// <summary>What is wrong with a command line, as a sentence; null when nothing is.</summary>
+    private static string? Problem(ParseResult parsed)
+    {
+        // The parser takes a misspelt option for one more argument, if the command takes arguments. After "--" it is one.
+        int literal = parsed.Tokens.SkipWhile(static t => t.Type != TokenType.DoubleDash).Skip(1).Count();
+        string? option = parsed.CommandResult.Children.OfType<ArgumentResult>()
+            .SelectMany(static r => r.Tokens).Select(static t => t.Value).Concat(parsed.UnmatchedTokens).SkipLast(literal)
+            .FirstOrDefault(static a => a is ['-', not ('.' or (>= '0' and <= '9')), ..]);
+        if (option is not null)
+            return $"Unrecognised option '{CommandOptions.Shorten(option)}'; what begins with '-' and is no option goes after '--'.";
+        if (parsed.UnmatchedTokens is [string unknown, ..])
+            return $"{(parsed.CommandResult.Command is RootCommand ? "Unknown command" : "Unexpected argument")} '{CommandOptions.Shorten(unknown)}'.";
+        return parsed.Errors.Count > 0 ? parsed.Errors[0].Message : null;
+    }
+
+    private static int Fail(Exception error, string command, string[] args, CliConsole console)
     {
         try
         {
@@ -69,7 +100,7 @@ internal static class CliProgram
         (int code, string message) = error switch
         {
             OperationCanceledException or ObjectDisposedException when console.Interrupts.Command.IsCancellationRequested => (ExitCode.Interrupted, ""),
-            UsageException => (ExitCode.Usage, $"{error.Message} See 'portable --help'."),
+            UsageException => (ExitCode.Usage, $"{error.Message} See '{command} --help'."),
             PortableException or IOException or UnauthorizedAccessException or OptionsValidationException => (ExitCode.Failed, error.Message),
             _ => (ExitCode.Internal, $"unexpected {error.GetType().Name}: {error.Message} (--debug shows the trace)"),
         };

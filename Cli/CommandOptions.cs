@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Numerics;
 using Microsoft.Extensions.AI;
 
 namespace Portable.Cli;
@@ -9,6 +10,9 @@ namespace Portable.Cli;
 internal sealed class CommandOptions
 {
     public const string ModelVariable = "PORTABLE_MODEL";
+
+    private const string Fast = "fast";
+    private const string Reference = "reference";
 
     private readonly Option<string?> _model = new("--model", "-m")
     {
@@ -20,44 +24,46 @@ internal sealed class CommandOptions
         Description = $"Backend or device that computes ('cpu', 'cpu:0'); else {PortableOptions.BackendVariable}; else 'auto'.", HelpName = "name",
     };
 
-    private readonly Option<int> _threads = new("--threads") { Description = "Threads on the CPU; 0 is all cores.", HelpName = "n" };
+    private readonly Option<int> _threads = new("--threads")
+    {
+        Description = "Threads on the CPU; 0 is all cores.", HelpName = "n", CustomParser = static r => Number(r, 0, 1024),
+    };
 
     private readonly Option<string> _numerics = new("--numerics")
     {
-        Description = "'fast' or 'reference' (float32 throughout, slower).", DefaultValueFactory = static _ => "fast", HelpName = "mode",
+        Description = "'fast' or 'reference' (float32 throughout, slower).", DefaultValueFactory = static _ => Fast, HelpName = "mode", CustomParser = ParseNumerics,
     };
 
-    private readonly Option<int?> _context = new("--context") { Description = "Tokens of prompt and answer that fit together.", HelpName = "n" };
+    private readonly Option<int?> _context = new("--context")
+    {
+        Description = "Tokens of prompt and answer that fit together.", HelpName = "n", CustomParser = static r => Number(r, 2, int.MaxValue),
+    };
 
     private readonly Option<long?> _memory = new("--memory")
     {
         Description = "Bytes that the model may take: 800M, 4GiB.", HelpName = "size", CustomParser = ParseSize,
     };
 
-    private readonly Option<int?> _maxTokens = new("--max-tokens") { Description = "Longest answer in tokens.", HelpName = "n" };
+    private readonly Option<int?> _maxTokens = new("--max-tokens")
+    {
+        Description = "Longest answer in tokens.", HelpName = "n", CustomParser = static r => Number(r, 1, int.MaxValue),
+    };
 
-    private readonly Option<float?> _temperature = new("--temperature") { Description = "0 (the default) takes the likeliest token; higher varies more.", HelpName = "t" };
+    private readonly Option<float?> _temperature = new("--temperature")
+    {
+        Description = "0 (the default) takes the likeliest token; higher varies more.", HelpName = "t", CustomParser = static r => Number(r, 0f, 100f),
+    };
 
-    private readonly Option<long?> _seed = new("--seed") { Description = "Repeats the same draws at a temperature above 0.", HelpName = "n" };
+    private readonly Option<long?> _seed = new("--seed")
+    {
+        Description = "Repeats the same draws at a temperature above 0.", HelpName = "n", CustomParser = static r => Number(r, long.MinValue, long.MaxValue),
+    };
 
     private readonly Option<string?> _system = new("--system") { Description = "System message.", HelpName = "text" };
 
     private readonly Option<bool> _stats = new("--stats") { Description = "Write tokens and speeds to stderr after each answer." };
 
     private readonly Option<bool> _json = new("--json") { Description = "Write JSON instead of text." };
-
-    public CommandOptions()
-    {
-        _numerics.AcceptOnlyFromAmong("fast", "reference");
-        AtLeast(_threads, 0, 1024);
-        AtLeast(_context, 2, int.MaxValue);
-        AtLeast(_maxTokens, 1, int.MaxValue);
-        _temperature.Validators.Add(static result =>
-        {
-            if (result.Tokens.Count == 1 && float.TryParse(result.Tokens[0].Value, out float value) && value is not (>= 0 and <= 100))
-                result.AddError($"--temperature: expected 0 to 100, found {value}.");
-        });
-    }
 
     /// <summary>Adds the options that choose and place a model.</summary>
     public CommandOptions AddModel(Command command, bool named = true)
@@ -127,7 +133,7 @@ internal sealed class CommandOptions
         path,
         parsed.GetValue(_backend) ?? (Environment.GetEnvironmentVariable(PortableOptions.BackendVariable) is { Length: > 0 } variable ? variable : BackendSelector.Auto),
         parsed.GetValue(_threads),
-        parsed.GetValue(_numerics) == "reference" ? NumericMode.Reference : NumericMode.Fast,
+        parsed.GetValue(_numerics) == Reference ? NumericMode.Reference : NumericMode.Fast,
         parsed.GetValue(_context),
         parsed.GetValue(_memory));
 
@@ -138,12 +144,22 @@ internal sealed class CommandOptions
         Seed = parsed.GetValue(_seed),
     };
 
-    /// <summary>Refuses numbers outside a range; what is no number is refused when it is parsed.</summary>
-    public static void AtLeast<T>(Option<T> option, int least, int most) => option.Validators.Add(result =>
+    /// <summary>The parser of an option that takes a number within bounds.</summary>
+    public static T Number<T>(ArgumentResult result, T least, T most)
+        where T : INumber<T>, IMinMaxValue<T>
     {
-        if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out int value) && (value < least || value > most))
-            result.AddError($"{option.Name}: expected {(most == int.MaxValue ? $"{least} or more" : $"{least} to {most}")}, found {value}.");
-    });
+        string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+        NumberStyles styles = T.IsInteger(T.One / (T.One + T.One)) ? NumberStyles.AllowLeadingSign : NumberStyles.Float;
+        if (T.TryParse(text, styles, CultureInfo.InvariantCulture, out T? value) && value >= least && value <= most)
+            return value;
+        string kind = styles == NumberStyles.Float ? "a number" : "a whole number";
+        string bounds = most < T.MaxValue ? $" from {least} to {most}" : least > T.MinValue ? $" of {least} or more" : "";
+        result.AddError($"{((OptionResult)result.Parent!).Option.Name}: expected {kind}{bounds}, found '{Shorten(text)}'.");
+        return least;
+    }
+
+    /// <summary>What a person typed, short enough for a message.</summary>
+    public static string Shorten(string text) => text.Length <= 40 ? text : text[..39] + "…";
 
     private static long? ParseSize(ArgumentResult result)
     {
@@ -154,7 +170,13 @@ internal sealed class CommandOptions
         return null;
     }
 
-    private static string Shorten(string text) => text.Length <= 40 ? text : text[..39] + "…";
+    private static string ParseNumerics(ArgumentResult result)
+    {
+        string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+        if (text is not (Fast or Reference))
+            result.AddError($"--numerics: expected '{Fast}' or '{Reference}', found '{Shorten(text)}'.");
+        return text;
+    }
 }
 
 /// <summary>Which model a command works with, and how it is to run.</summary>

@@ -27,25 +27,26 @@ internal sealed class Conversation(CliConsole console, ModelSession session, Cha
         _imageFiles.Clear();
     }
 
-    /// <summary>Reads image files, which a person named, for a message.</summary>
-    public static IReadOnlyList<DataContent> ReadImages(IReadOnlyList<string> files)
+    /// <summary>Reads an image file, which a person named, for a message.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="advice">What else a name that is no file's may mean; empty for nothing.</param>
+    public static DataContent ReadImage(string file, string advice = "")
     {
-        var images = new List<DataContent>();
-        foreach (string file in files)
+        if (Directory.Exists(file))
+            throw new InvalidInputException(file, "it is a folder, expected an image file");
+        if (!File.Exists(file))
+            throw new InvalidInputException(file, $"no such image file{advice}");
+        try
         {
-            if (Directory.Exists(file) || !File.Exists(file))
-            {
-                throw new InvalidInputException(
-                    file, Directory.Exists(file) ? "it is a folder, expected an image file" : "no such image file; put a question of several words in quotes");
-            }
-
             long length = FileLength.Of(file);
             if (length is 0 or > MostImageBytes)
                 throw new InvalidInputException(file, length == 0 ? "the image file is empty" : $"it has {length} bytes, expected an image of at most {MostImageBytes}");
-            images.Add(new DataContent(File.ReadAllBytes(file), MediaType(file)));
+            return new DataContent(File.ReadAllBytes(file), MediaType(file));
         }
-
-        return images;
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException(file, $"the image file cannot be read: {error.Message.TrimEnd('.')}", error);
+        }
     }
 
     /// <summary>Asks, and returns the answer; one that was cancelled is returned as far as it came.</summary>

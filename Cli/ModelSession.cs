@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Portable.Decoding;
+using Portable.Vision.Images;
 using Spectre.Console;
 
 namespace Portable.Cli;
@@ -26,6 +27,27 @@ internal sealed class ModelSession : IAsyncDisposable
     public IChatClient Chat { get; }
 
     public TimeSpan LoadTime { get; }
+
+    /// <summary>Refuses an image that a message could not show to the model.</summary>
+    /// <param name="file">What to call it.</param>
+    /// <param name="image">Its bytes.</param>
+    public void CheckImage(string file, DataContent image)
+    {
+        if (!Model.TakesImages)
+            throw new UnsupportedException("An image in the conversation", $"{Model.ModelId} has no vision part");
+        try
+        {
+            _services.GetRequiredService<IImageDecoder>().Decode(image.Data);
+        }
+        catch (InvalidInputException error)
+        {
+            throw new InvalidInputException(file, error.Problem, error);
+        }
+        catch (UnsupportedException error)
+        {
+            throw new InvalidInputException(file, $"{error.Feature} is not supported: {error.Reason}", error);
+        }
+    }
 
     /// <summary>The services of the command line: all backends and vision, and the model where one is named.</summary>
     public static ServiceProvider Compose(ModelSettings settings)

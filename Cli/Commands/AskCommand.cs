@@ -23,7 +23,7 @@ internal static class AskCommand
         {
             string[] all = parsed.GetValue(words)!;
             string path = options.ModelPath(parsed);
-            IReadOnlyList<DataContent> images = Conversation.ReadImages(all[..^1]);
+            DataContent[] images = [.. all[..^1].Select(static f => Conversation.ReadImage(f, "; put a question of several words in quotes"))];
             string question = all[^1] == "-" ? await ReadQuestionAsync(console, cancellation).ConfigureAwait(false) : all[^1];
             if (string.IsNullOrWhiteSpace(question))
                 throw new UsageException("The question is empty.");

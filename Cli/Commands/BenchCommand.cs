@@ -13,12 +13,9 @@ internal static class BenchCommand
     public static Command Create(CliConsole console)
     {
         var command = new Command("bench", "Measure prefill and decode speed, load time and peak memory.");
-        var prompt = new Option<int>("--prompt") { Description = "Tokens of the prompt.", DefaultValueFactory = static _ => 512, HelpName = "n" };
-        var generate = new Option<int>("--generate") { Description = "Tokens to generate.", DefaultValueFactory = static _ => 64, HelpName = "n" };
-        var repeat = new Option<int>("--repeat") { Description = "Runs that are counted.", DefaultValueFactory = static _ => 3, HelpName = "n" };
-        CommandOptions.AtLeast(prompt, 1, 1 << 24);
-        CommandOptions.AtLeast(generate, 2, 1 << 24);
-        CommandOptions.AtLeast(repeat, 1, 1000);
+        var prompt = new Option<int>("--prompt") { Description = "Tokens of the prompt.", DefaultValueFactory = static _ => 512, HelpName = "n", CustomParser = static r => CommandOptions.Number(r, 1, 1 << 24) };
+        var generate = new Option<int>("--generate") { Description = "Tokens to generate.", DefaultValueFactory = static _ => 64, HelpName = "n", CustomParser = static r => CommandOptions.Number(r, 2, 1 << 24) };
+        var repeat = new Option<int>("--repeat") { Description = "Runs that are counted.", DefaultValueFactory = static _ => 3, HelpName = "n", CustomParser = static r => CommandOptions.Number(r, 1, 1000) };
         command.Add(prompt);
         command.Add(generate);
         command.Add(repeat);

@@ -86,7 +86,7 @@ internal static class TokenizeCommand
         for (int i = 0; i < parts.Length; i++)
         {
             if (!int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out ids[i]))
-                throw new UsageException($"'{(parts[i].Length <= 40 ? parts[i] : parts[i][..39] + "…")}' is no token id.");
+                throw new UsageException($"'{CommandOptions.Shorten(parts[i])}' is no token id.");
         }
 
         return ids;

@@ -56,11 +56,16 @@ internal static class CliRun
 
     public static CliResult InProcess(params string[] args) => InProcessWithInput("", args);
 
-    public static CliResult InProcessWithInput(string input, params string[] args)
+    public static CliResult InProcessWithInput(string input, params string[] args) => InProcess(input, isInputTerminal: false, args);
+
+    /// <summary>Runs as if a person typed the input.</summary>
+    public static CliResult AtTerminal(string input, params string[] args) => InProcess(input, isInputTerminal: true, args);
+
+    private static CliResult InProcess(string input, bool isInputTerminal, string[] args)
     {
         var output = new StringWriter { NewLine = "\n" };
         var error = new StringWriter { NewLine = "\n" };
-        using var console = new CliConsole(new StringReader(input), output, error);
+        using var console = new CliConsole(new StringReader(input), output, error) { IsInputTerminal = isInputTerminal };
         return Checked(new CliResult(CliProgram.Run(args, console), output.ToString(), error.ToString()));
     }
 

@@ -57,6 +57,41 @@ public class ConversationTests
     }
 
     [Test]
+    public void Chat_goes_on_after_a_line_that_fails_and_ends_with_exit_code_1()
+    {
+        string question = string.Join(' ', Enumerable.Repeat("word", 200));
+        CliResult result = CliRun.InProcessWithInput(
+            $"{question}\n/foo bar\n/image\nHello\n", "chat", "--model", Tiny(), "--context", "100", "--max-tokens", "2", "--json");
+        Assert.That(result.ExitCode, Is.EqualTo(1), result.ToString());
+        Assert.That(result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(1), "the one sound turn");
+        Assert.That(result.ErrorLines, Has.Length.EqualTo(3), result.ToString());
+        Assert.That(result.ErrorLines, Has.All.StartsWith("portable: error: "));
+        Assert.That(result.ErrorLines[0], Does.Contain("99"));
+        Assert.That(result.ErrorLines[1], Does.Contain("unknown command '/foo bar'").And.Contain("/help"));
+        Assert.That(result.ErrorLines[2], Does.Contain("/image").And.Contain("/help"));
+    }
+
+    [Test]
+    public void Two_slashes_begin_a_message_with_one()
+    {
+        Assert.That(Chatted("//a"), Is.EqualTo(Asked("/a")).And.Not.EqualTo(Asked("//a")));
+
+        static string Chatted(string line) => Text(CliRun.InProcessWithInput(line + "\n", "chat", "--model", Tiny(), "--max-tokens", "8", "--json"));
+        static string Asked(string question) => Text(CliRun.InProcess("ask", "--model", Tiny(), "--max-tokens", "8", "--json", question));
+        static string Text(CliResult result) => JsonDocument.Parse(result.Succeeded().Output).RootElement.GetProperty("text").GetString()!;
+    }
+
+    [Test]
+    public void A_model_without_eyes_refuses_an_image_when_it_is_attached_and_not_later()
+    {
+        string image = Directory.EnumerateFiles(CliRun.Required("images", "src"), "*.png").Order(StringComparer.Ordinal).First();
+        CliResult result = CliRun.InProcessWithInput($"/image {image}\nHello\n", "chat", "--model", Tiny(), "--max-tokens", "2", "--json").FailedWith(1, "mage", "not supported");
+        Assert.That(result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(1), "the message after it is answered");
+    }
+
+    private static string Tiny() => CliRun.Required("checkpoints", "smollm2");
+
+    [Test]
     public void A_seed_repeats_a_drawn_answer()
     {
         string[] args = ["ask", "--model", CliRun.RequiredModel(), "--max-tokens", "12", "--temperature", "1.5", "--seed", "7", "Tell me a story."];

@@ -89,6 +89,43 @@ public class ImageTests
     }
 
     [Test]
+    public void A_failed_image_is_told_at_once_and_leaves_the_one_attached_before()
+    {
+        string image = Directory.EnumerateFiles(CliRun.Required("images", "src"), "*.png").Order(StringComparer.Ordinal).First();
+        string bad = Path.Combine(Path.GetTempPath(), $"portable-{Guid.NewGuid():N}.png");
+        File.WriteAllText(bad, "<html>no image</html>");
+        try
+        {
+            string[] args = ["chat", "--model", Eyes(), "--max-tokens", "2", "--json"];
+            int expected = PromptTokens(CliRun.AtTerminal($"/image {image}\nWhat?\n", args).Succeeded());
+            CliResult result = CliRun.AtTerminal($"/image {image}\n/image no-such.png\n/image {bad}\nWhat?\n", args).Succeeded();
+            Assert.That(PromptTokens(result), Is.EqualTo(expected));
+            Assert.That(result.Error, Does.Contain($"1 image attached: {Path.GetFileName(image)}").And.Contain("no-such.png: no such image file.").And.Contain($"{Path.GetFileName(bad)}: "));
+            Assert.That(result.Error, Does.Contain($"1 image still attached: {Path.GetFileName(image)}").And.Not.Contain("quotes"));
+        }
+        finally
+        {
+            File.Delete(bad);
+        }
+
+        static int PromptTokens(CliResult result) => JsonDocument.Parse(result.Output).RootElement.GetProperty("usage").GetProperty("promptTokens").GetInt32();
+    }
+
+    [Test]
+    public void An_image_stays_attached_when_its_message_fails()
+    {
+        string image = Directory.EnumerateFiles(CliRun.Required("images", "src"), "*.png").Order(StringComparer.Ordinal).First();
+        string[] args = ["chat", "--model", Eyes(), "--context", "1000", "--max-tokens", "2", "--json"];
+        string tooLong = string.Join(' ', Enumerable.Repeat("word", 2000));
+        CliResult result = CliRun.InProcessWithInput($"/image {image}\n{tooLong}\nWhat?\n", args);
+        CliResult expected = CliRun.InProcessWithInput($"/image {image}\nWhat?\n", args).Succeeded();
+        Assert.That(result.ExitCode, Is.EqualTo(1), result.ToString());
+        Assert.That(Usage(result), Is.EqualTo(Usage(expected)));
+
+        static string Usage(CliResult result) => JsonDocument.Parse(result.Output).RootElement.GetProperty("usage").GetRawText();
+    }
+
+    [Test]
     public void The_quickstart_of_the_readme_shows_an_image_to_the_model()
     {
         string image = Directory.EnumerateFiles(CliRun.Required("images", "src"), "*.png").Order(StringComparer.Ordinal).First();

@@ -48,6 +48,15 @@ public class TerminalTests
         Assert.That(output.ToString(), Is.EqualTo("Tensor               Size\nevil name\uFFFD[31m[red]  1\nb                    22\n"));
     }
 
+    [TestCase('\u202E')]
+    [TestCase('\u202A')]
+    [TestCase('\u2066')]
+    [TestCase('\u2069')]
+    [TestCase('\u200F')]
+    [TestCase('\u061C')]
+    public void A_mark_of_direction_cannot_reorder_a_line(char mark) =>
+        Assert.That(CliConsole.OneLine($"photo{mark}gpj.exe"), Is.EqualTo("photo\uFFFDgpj.exe"));
+
     [Test]
     public void The_first_interrupt_ends_the_answer_and_the_next_one_the_command()
     {
