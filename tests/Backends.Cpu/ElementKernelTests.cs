@@ -11,6 +11,8 @@ public sealed unsafe class ElementKernelTests(int width)
     [Test]
     public void Activations_are_within_two_units_in_the_last_place_of_their_float64_form([Values] ActivationKind kind, [Values] bool gated)
     {
+        if (gated && kind == ActivationKind.SoftCap)
+            Assert.Ignore("soft caps are never gated");
         foreach (int length in Lengths(width))
         {
             using GuardedMemory input = GuardedMemory.Of<float>(Values.Normal(length, length, 4));
@@ -19,8 +21,6 @@ public sealed unsafe class ElementKernelTests(int width)
             float[] expected = new float[length];
             fixed (float* target = expected)
             {
-                if (gated && kind == ActivationKind.SoftCap)
-                    Assert.Pass("soft caps are never gated");
                 if (gated)
                     ScalarGatedActivation.Run(input.Floats, up.Floats, target, length, kind);
                 else
