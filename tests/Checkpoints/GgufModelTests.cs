@@ -58,9 +58,9 @@ public partial class GgufModelTests
         using Checkpoint source = Checkpoint.Open(folder), twin = Checkpoint.Open(Path.Combine(folder, file.GetString()!));
         string architecture = twin.Summarize().Architecture!;
         if (architecture is not ("llama" or "qwen2" or "qwen3" or "mistral"))
-            Assert.Ignore($"not supported yet: architecture {architecture}");
+            Assert.Ignore($"this test knows no tensor names of architecture {architecture}; its logits are compared in Decoding.Tests");
         if (twin.Tensors.FirstOrDefault(static t => t.Name != "rope_freqs.weight" && SourceName(t.Name) is null) is { } unknown)
-            Assert.Ignore($"not supported yet: tensors such as {unknown.Name} of {Path.GetFileName(folder)}");
+            Assert.Ignore($"this test knows no tensor like {unknown.Name} of {Path.GetFileName(folder)}; its logits are compared in Decoding.Tests");
 
         int heads = twin.Metadata!.GetInt32($"{architecture}.attention.head_count");
         int keyHeads = twin.Metadata.GetInt32($"{architecture}.attention.head_count_kv");

@@ -18,13 +18,6 @@ public sealed class VisionGoldenTests
     private const double FeatureToleranceOverStd = 5e-5;
     private const double LogitToleranceOverStd = 2e-3;
 
-    // On a device with float16 activations. As for text (there the goldens measure at most 0.6 of the logits' standard
-    // deviation at the worst logit and 0.016 rms), every stored activation is rounded to 11 bits, unit roundoff 4.9e-4,
-    // some 12 times per layer. A tower of as many layers as the decoder, with merger and patches, doubles the number of
-    // roundings, which add as a random walk: sqrt(2) times the bounds of text.
-    private const double Float16MaxOverStd = 0.6 * 1.42;
-    private const double Float16RmsOverStd = 0.016 * 1.42;
-
     [TestCaseSource(typeof(VisionCases), nameof(VisionCases.All))]
     public void MessagesBecomeTheReferencesPromptIdsAndPositions(string folder, string name)
     {
@@ -190,8 +183,8 @@ public sealed class VisionGoldenTests
         {
             double max = Logits.MaxError(found, wanted) / std, rms = Logits.RmsError(found, wanted) / std;
             TestContext.Out.WriteLine($"{what}: max {max:F4} std, rms {rms:F5} std");
-            Assert.That(max, Is.LessThanOrEqualTo(Float16MaxOverStd), $"{what}, max over std");
-            Assert.That(rms, Is.LessThanOrEqualTo(Float16RmsOverStd), $"{what}, rms over std");
+            Assert.That(max, Is.LessThanOrEqualTo(Float16Bounds.Max * Float16Bounds.WithTower), $"{what}, max over std");
+            Assert.That(rms, Is.LessThanOrEqualTo(Float16Bounds.Rms * Float16Bounds.WithTower), $"{what}, rms over std");
         }
     }
 
