@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
 namespace Portable.Quantization;
@@ -26,7 +27,7 @@ internal sealed class AwqModule(string module, int outputs, int inputs, int grou
         int words = outputs / CodesPerWord, groups = inputs / groupSize;
         var options = new ParallelOptions { CancellationToken = cancellation };
         // A word holds eight rows' codes, so that whole words are one thread's.
-        Parallel.For(0, words, options, word =>
+        Spread(words, options, word =>
         {
             float[] row = new float[inputs];
             byte[] codes = new byte[inputs], zeros = new byte[groups];
@@ -48,6 +49,19 @@ internal sealed class AwqModule(string module, int outputs, int inputs, int grou
                 }
             }
         });
+    }
+
+    // One core's error is told as it was thrown, not as one of several.
+    private static void Spread(int count, ParallelOptions options, Action<int> body)
+    {
+        try
+        {
+            Parallel.For(0, count, options, body);
+        }
+        catch (AggregateException error)
+        {
+            ExceptionDispatchInfo.Throw(error.Flatten().InnerExceptions[0]);
+        }
     }
 
     public void WriteCodes(Stream stream) => Write<uint>(stream, _codes);

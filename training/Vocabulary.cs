@@ -8,8 +8,8 @@ using Portable.Training.World;
 namespace Portable.Training;
 
 /// <summary>
-/// The model's vocabulary: byte-level BPE as in Qwen's tokenizers, in which each word that the world's questions use is one token and everything else
-/// (digits, words to read) is spelled. Ids are frozen once a model is trained: add words only at the end.
+/// The model's vocabulary: byte-level BPE as in Qwen's tokenizers, whose merges are those of the words that the world's questions use, so that a
+/// question is few tokens and what is read from an image (digits, words) is spelled. Ids are frozen once a model is trained: add words only at the end.
 /// </summary>
 internal static class Vocabulary
 {

@@ -142,6 +142,8 @@ def main():
     os.makedirs(o.state, exist_ok=True)
     source = sys.stdin.buffer
     header = read_header(source)
+    with open(os.path.join(o.state, "header.json"), "w") as f:
+        json.dump(header, f)
     shape = Shape(vocabulary=header["vocabulary"], labels=len(header["labels"]))
     model = Model(shape)
     average = Model(shape)
@@ -227,8 +229,6 @@ def main():
         if step % o.save_every == 0:
             save()
     save()
-    with open(os.path.join(o.state, "header.json"), "w") as f:
-        json.dump(header, f)
 
 
 if __name__ == "__main__":
