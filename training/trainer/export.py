@@ -75,7 +75,7 @@ def load(state):
     with open(f"{state}/header.json") as f:
         header = json.load(f)
     model = Model(Shape(vocabulary=header["vocabulary"], labels=len(header["labels"])))
-    model.load_state_dict(torch.load(f"{state}/state.pt", weights_only=True)["average"])
+    model.load_state_dict(torch.load(f"{state}/state.pt", weights_only=True)["average"], strict=False)
     with torch.no_grad():
         for p in model.parameters():
             p.copy_(p.bfloat16())

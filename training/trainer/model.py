@@ -123,6 +123,8 @@ class Model(nn.Module):
         # Only for training: what is under each patch, and under the four patches of each merged token.
         self.aux_patch = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, s.labels))
         self.aux_token = nn.Sequential(nn.LayerNorm(s.width), nn.Linear(s.width, 4 * s.labels))
+        # And where the token lies, in sixteenths of the picture: or nothing brings places to the decoder.
+        self.aux_place = nn.Linear(s.width, 32)
         for p in self.parameters():
             if p.dim() > 1:
                 nn.init.normal_(p, 0, 0.02)

@@ -111,8 +111,13 @@ def auxiliary(model, batch, tokens, states):
     things = batch.marks.sum().clamp(min=1)
     with torch.autocast("cpu", torch.bfloat16):
         patch, token = model.aux_patch(states), model.aux_token(tokens)
-    losses = (F.binary_cross_entropy_with_logits(x.float().reshape(b, t, labels), batch.marks, reduction="sum") / things for x in (patch, token))
-    return tuple(losses)
+    patch, token = (F.binary_cross_entropy_with_logits(x.float().reshape(b, t, labels), batch.marks, reduction="sum") / things for x in (patch, token))
+    rows, columns = batch.h // 2, batch.w // 2
+    where = ((torch.arange(rows) * 16 + 8) // rows).repeat_interleave(columns), ((torch.arange(columns) * 16 + 8) // columns).repeat(rows)
+    with torch.autocast("cpu", torch.bfloat16):
+        place = model.aux_place(tokens).float().view(b, rows * columns, 2, 16)
+    place = sum(F.cross_entropy(place[:, :, axis].reshape(-1, 16), target.repeat(b)) for axis, target in enumerate(where))
+    return patch, token, place
 
 
 @torch.no_grad()
@@ -157,10 +162,12 @@ def main():
     state = os.path.join(o.state, "state.pt")
     if os.path.exists(state):
         saved = torch.load(state, weights_only=True)
-        model.load_state_dict(saved["model"])
-        average.load_state_dict(saved["average"])
+        # A head that this version added begins anew, and AdamW's momenta with it.
+        whole = not model.load_state_dict(saved["model"], strict=False).missing_keys
+        average.load_state_dict(saved["average"], strict=False)
         muon.load(saved["muon"])
-        adam.load_state_dict(saved["adam"])
+        if whole:
+            adam.load_state_dict(saved["adam"])
         step = saved["step"]
     with open(o.held_out, "rb") as f:
         if read_header(f) != header:
@@ -203,8 +210,8 @@ def main():
         w = weights[batch.categories[wanted]]
         answer = F.cross_entropy(logits.float(), batch.targets[wanted], reduction="none")
         answers = (answer * w).sum() / w.sum()
-        patch, token = auxiliary(model, batch, tokens, states)
-        (answers + o.aux * (0.5 * patch + token)).backward()
+        patch, token, place = auxiliary(model, batch, tokens, states)
+        (answers + o.aux * (0.5 * patch + token + 0.3 * place)).backward()
         torch.nn.utils.clip_grad_norm_(live, 1.0, foreach=True)
         muon.step(o.rate * scale)
         adam.step()
@@ -214,11 +221,11 @@ def main():
         with torch.no_grad():
             torch._foreach_lerp_(averaged, live, 1 - min(o.average, (step + 1) / (step + 10)))
         pictures += len(batch.ids)
-        now = [answers.item(), patch.item(), token.item()]
+        now = [answers.item(), patch.item(), token.item(), place.item()]
         losses = now if losses is None else [0.98 * a + 0.02 * b for a, b in zip(losses, now)]
         if step % 50 == 0:
             seconds = time.time() - start
-            print(f"{seconds:6.0f} s  step {step}  answers {losses[0]:.3f}  patch {losses[1]:.3f}  token {losses[2]:.3f}  {pictures / seconds:.1f} images/s  rate {scale:.3f}  waiting {ready.qsize()}", flush=True)
+            print(f"{seconds:6.0f} s  step {step}  answers {losses[0]:.3f}  patch {losses[1]:.3f}  token {losses[2]:.3f}  place {losses[3]:.3f}  {pictures / seconds:.1f} images/s  rate {scale:.3f}  waiting {ready.qsize()}", flush=True)
         if step % o.check_every == 0 or step == o.steps:
             scores = check(average, header, held_out)
             print("check", step, " ".join(f"{c} {v:.2f}" if c != "all" else f"ALL {v:.3f}" for c, v in scores.items()), flush=True)
