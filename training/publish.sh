@@ -24,7 +24,8 @@ def load(model):
 
 def share(scores):
     asked = sum(s["asked"] for s in scores)
-    return f"{100 * sum(s['right'] for s in scores) / asked:.1f} %" if asked else "-"
+    # Halves up, as the command line rounds.
+    return f"{(2000 * sum(s['right'] for s in scores) + asked) // (2 * asked) / 10:.1f} %" if asked else "-"
 
 def table(report):
     rows = [["exact match", *report["languages"], "all", "questions"]]
