@@ -143,6 +143,17 @@ public abstract class Checkpoint : IDisposable
         return PlainTensors.Values(tensor);
     }
 
+    /// <summary>Copies a tensor's data as it is stored.</summary>
+    /// <param name="tensor">A tensor of this checkpoint.</param>
+    /// <param name="destination">Receives its bytes.</param>
+    public unsafe void CopyTo(CheckpointTensor tensor, Stream destination)
+    {
+        const int Most = 1 << 24;
+        using MappedFile.Lease lease = tensor.Source.Acquire();
+        for (long at = 0; at < tensor.Bytes; at += Most)
+            destination.Write(new ReadOnlySpan<byte>(lease.Pointer + tensor.Position + at, (int)Math.Min(Most, tensor.Bytes - at)));
+    }
+
     /// <summary>Describes the checkpoint, whatever its architecture.</summary>
     public CheckpointSummary Summarize()
     {

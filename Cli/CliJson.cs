@@ -67,12 +67,28 @@ internal sealed record BenchReport(
 
 internal sealed record SpeedReport(double Min, double Median, double Max);
 
+/// <summary>Exactly right answers to the questions of a suite.</summary>
+internal sealed record EvalReport(
+    string Model, string Suite, string Device, string Numerics, IReadOnlyList<string> Languages, IReadOnlyList<ScoreReport> Scores, double Seconds)
+{
+    public int Asked => Scores.Sum(static s => s.Asked);
+
+    public int Right => Scores.Sum(static s => s.Right);
+}
+
+internal sealed record ScoreReport(string Category, string Language, int Asked, int Right);
+
+internal sealed record QuantizeReport(
+    string Path, int Matrices, long QuantizedWeights, int KeptTensors, long BytesBefore, long BytesAfter, IReadOnlyList<string> LinearLayersLeft);
+
 /// <summary>The JSON of all commands, source-generated. Names are stable; further ones may be added.</summary>
 [JsonSerializable(typeof(AnswerReport))]
 [JsonSerializable(typeof(InspectReport))]
 [JsonSerializable(typeof(TokensReport))]
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(BenchReport))]
+[JsonSerializable(typeof(EvalReport))]
+[JsonSerializable(typeof(QuantizeReport))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 internal sealed partial class CliJson : JsonSerializerContext
 {

@@ -42,6 +42,8 @@ internal static class CliProgram
             TokenizeCommand.Create(console),
             DoctorCommand.Create(console),
             BenchCommand.Create(console),
+            EvalCommand.Create(console),
+            QuantizeCommand.Create(console),
         };
         root.Options.Add(debug);
         // "@name" is a way to begin a question, not a file of options.

@@ -16,7 +16,7 @@ internal sealed class CommandOptions
 
     private readonly Option<string?> _model = new("--model", "-m")
     {
-        Description = $"Model folder or GGUF file; else {ModelVariable}.", HelpName = "path",
+        Description = $"Model folder or GGUF file; else {ModelVariable}; else the built-in model.", HelpName = "path",
     };
 
     private readonly Option<string?> _backend = new("--backend")
@@ -118,14 +118,16 @@ internal sealed class CommandOptions
 
     public string? System(ParseResult parsed) => parsed.GetValue(_system);
 
-    /// <summary>The path of the model, which must be named somewhere.</summary>
+    /// <summary>The path of the model: as named, else the built-in one.</summary>
     public string ModelPath(ParseResult parsed)
     {
         string? path = parsed.GetValue(_model);
         if (path is null && Environment.GetEnvironmentVariable(ModelVariable) is { Length: > 0 } variable)
             path = variable;
+        if (path is null && BuiltInModel.TryFind(out string? builtIn))
+            return builtIn;
         if (string.IsNullOrWhiteSpace(path))
-            throw new UsageException($"No model is named: give --model PATH (a model folder or a GGUF file) or set {ModelVariable}.");
+            throw new UsageException($"No model is named, and this program came without its built-in one: give --model PATH (a model folder or a GGUF file) or set {ModelVariable}.");
         return path;
     }
 

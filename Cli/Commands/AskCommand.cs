@@ -11,7 +11,7 @@ internal static class AskCommand
 
     public static Command Create(CliConsole console)
     {
-        var command = new Command("ask", "Ask one question, about any number of images: ask photo.jpg \"What is this?\"");
+        var command = new Command("ask", $"Ask one question, about any number of images: ask receipt.png \"What is the total?\"\n{BuiltInModel.Limits}");
         var words = new Argument<string[]>("image... question")
         {
             Description = "Image files, then the question; '-' reads the question from stdin.",

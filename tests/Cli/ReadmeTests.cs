@@ -15,6 +15,10 @@ public sealed class ReadmeTests
     }
 
     [Test]
+    public void TheFirstCommandAsksTheBuiltInModel() =>
+        Assert.That(Readme, Does.Contain("```\ndotnet run -c Release --project Cli -- ask samples/images/receipt.png \"What is the total?\"\n"));
+
+    [Test]
     public void TheTestCommandIsTheOneThatCiRuns()
     {
         Assert.That(Readme, Does.Contain("dotnet test Portable.sln -c Release"));

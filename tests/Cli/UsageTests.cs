@@ -7,7 +7,6 @@ public class UsageTests
     [
         Case("an unknown command", "dance"),
         Case("ask without a question", "ask"),
-        Case("ask without a model", "ask", "hello"),
         Case("ask with an empty question", "ask", "--model", "m", ""),
         Case("threads that are no number", "ask", "--model", "m", "--threads", "many", "hello"),
         Case("negative threads", "ask", "--model", "m", "--threads", "-1", "hello"),
@@ -33,14 +32,10 @@ public class UsageTests
     public void A_wrong_command_line_is_refused_with_exit_code_2(string[] args) => CliRun.InProcess(args).FailedWith(2, args[0] == "dance" ? "See 'portable --help'." : $"See 'portable {args[0]} --help'.");
 
     [Test]
-    public void Without_a_model_the_line_says_what_to_do() =>
-        CliRun.Child("ask", "What is this?").FailedWith(2, "--model", "PORTABLE_MODEL");
-
-    [Test]
     public void The_help_names_every_command_and_the_exit_codes()
     {
         CliResult help = CliRun.Child("--help").Succeeded();
-        foreach (string word in (string[])["ask", "chat", "inspect", "tokenize", "doctor", "bench", "130 interrupted", "2 wrong usage"])
+        foreach (string word in (string[])["ask", "chat", "inspect", "tokenize", "doctor", "bench", "eval", "quantize", "130 interrupted", "2 wrong usage"])
             Assert.That(help.Output, Does.Contain(word));
         Assert.That(help.Error, Is.Empty);
     }
