@@ -58,7 +58,7 @@ internal sealed class CpuDevice : Device
                 int end = i;
                 while (end < parts.Count && IsPacked(parts[end]) && (end == i || stacking == WeightStacking.Outputs))
                     end++;
-                matrices.Add(end == i ? new CanonicalMatrix(parts[i]) : Pack(parts, i, end));
+                matrices.Add(end == i ? CanonicalMatrix.Copy(parts[i]) : Pack(parts, i, end));
                 i = Math.Max(end, i + 1);
             }
 
@@ -80,6 +80,30 @@ internal sealed class CpuDevice : Device
         IsPacked(format, columns)
             ? Saturate(static a => PackedMatrix.PackedBytes(a.rows, a.columns, a.format), (rows, columns, format))
             : Saturate(static a => CanonicalMatrix.BytesOf(a.rows, a.columns, a.format), (rows, columns, format));
+
+    /// <inheritdoc/>
+    // One layout for every instruction set: a file made on one machine runs on all of them.
+    public override string? WeightLayout =>
+        !BitConverter.IsLittleEndian ? null : Numerics == NumericMode.Fast ? CpuWeightImage.FastLayout : CpuWeightImage.ReferenceLayout;
+
+    /// <inheritdoc/>
+    public override void WriteWeight(DeviceWeight weight, Stream destination)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentNullException.ThrowIfNull(destination);
+        if (weight is not CpuWeight own || own.Device != this)
+            throw new ArgumentException("the weight was not loaded by this device", nameof(weight));
+        ObjectDisposedException.ThrowIf(own.IsDisposed, own);
+        CpuWeightImage.Write(own, destination);
+    }
+
+    /// <inheritdoc/>
+    public override DeviceWeight MapWeight(WeightImage image)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        CpuMatrix[] matrices = CpuWeightImage.Map(image, Numerics, out WeightStacking stacking);
+        return new CpuWeight(this, matrices, stacking, image.Bytes, Reserve(image.Bytes, MemoryKind.Weights));
+    }
 
     /// <inheritdoc/>
     public override KvCache CreateKvCache(KvCacheLayout layout)

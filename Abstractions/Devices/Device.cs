@@ -67,6 +67,24 @@ public abstract class Device : IDisposable
     /// <summary>Bytes that <see cref="LoadWeight"/> would take for a matrix, without loading it.</summary>
     public abstract long WeightBytes(int rows, int columns, WeightFormat format);
 
+    /// <summary>
+    /// Names how this device stores weights: images written under one name can be mapped by every device of the backend
+    /// that gives the same name, and by no other. Null where weights cannot be written.
+    /// </summary>
+    public virtual string? WeightLayout => null;
+
+    /// <summary>Writes a weight of this device in its own layout, as <see cref="MapWeight"/> takes it; the same weight gives the same bytes.</summary>
+    /// <exception cref="UnsupportedException"><see cref="WeightLayout"/> is null.</exception>
+    public virtual void WriteWeight(DeviceWeight weight, Stream destination) => throw NoImages();
+
+    /// <summary>
+    /// A weight over an image, used in place where the device can; results have the same bits as those of the weight
+    /// that was written. Its bytes count against the budget as those of <see cref="LoadWeight"/> do.
+    /// </summary>
+    /// <exception cref="UnsupportedException"><see cref="WeightLayout"/> is null.</exception>
+    /// <exception cref="InvalidModelException">The image contradicts itself or its size.</exception>
+    public virtual DeviceWeight MapWeight(WeightImage image) => throw NoImages();
+
     /// <summary>A paged KV cache; the caller owns it.</summary>
     public abstract KvCache CreateKvCache(KvCacheLayout layout);
 
@@ -78,6 +96,8 @@ public abstract class Device : IDisposable
 
     /// <inheritdoc/>
     public abstract void Dispose();
+
+    private UnsupportedException NoImages() => new($"Writing and mapping weights on {Info.Id}", "the device has no layout for files; load the checkpoint");
 
     /// <summary>Counts bytes against the budget; throws <see cref="DeviceOutOfMemoryException"/> when they do not fit.</summary>
     /// <returns>The action that gives them back, to be called once.</returns>

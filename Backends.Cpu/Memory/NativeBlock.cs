@@ -11,7 +11,16 @@ internal sealed unsafe partial class NativeBlock : IDisposable
     private const long HugePage = 2 << 20;
     private const int AdviseHugePage = 14; // MADV_HUGEPAGE of Linux
 
+    private readonly bool _isBorrowed;
     private byte* _data;
+
+    private NativeBlock(byte* data, long bytes)
+    {
+        _data = data;
+        Bytes = bytes;
+        _isBorrowed = true;
+        GC.SuppressFinalize(this);
+    }
 
     /// <summary>
     /// Takes memory aligned to 64 bytes, or to 2 MiB where it spans huge pages, which Linux is then asked for: they
@@ -36,6 +45,9 @@ internal sealed unsafe partial class NativeBlock : IDisposable
 
     /// <summary>Bytes usable.</summary>
     public long Bytes { get; }
+
+    /// <summary>Memory of another owner, who keeps it until this block has been disposed of. It is only read.</summary>
+    public static NativeBlock Borrow(byte* data, long bytes) => new(data, bytes);
 
     /// <summary>A size rounded up to the alignment.</summary>
     public static long Align(long bytes) => checked(bytes + (Alignment - 1)) & ~(Alignment - 1L);
@@ -66,7 +78,7 @@ internal sealed unsafe partial class NativeBlock : IDisposable
     {
         byte* data = _data;
         _data = null;
-        if (data is null)
+        if (data is null || _isBorrowed)
             return;
         NativeMemory.AlignedFree(data);
         GC.RemoveMemoryPressure(Math.Max(Bytes, 1));

@@ -13,13 +13,19 @@ internal sealed unsafe partial class PackedMatrix : IDisposable
     private readonly NativeBlock _memory;
 
     private PackedMatrix(int rows, int columns, PanelShape shape, int scaleExponent)
+        : this(rows, columns, shape, scaleExponent, new NativeBlock(PanelBytes(rows, shape)))
+    {
+    }
+
+    /// <summary>A matrix over panels that exist already; takes the memory, which must have <see cref="PanelBytes"/>.</summary>
+    public PackedMatrix(int rows, int columns, PanelShape shape, int scaleExponent, NativeBlock memory)
     {
         Rows = rows;
         Columns = columns;
         Shape = shape;
         ScaleExponent = scaleExponent;
         PanelCount = PanelsOf(rows);
-        _memory = new NativeBlock(checked(PanelCount * shape.PanelBytes));
+        _memory = memory;
     }
 
     /// <summary>Outputs.</summary>
@@ -39,6 +45,9 @@ internal sealed unsafe partial class PackedMatrix : IDisposable
 
     /// <summary>Stored scales and offsets are to be multiplied by 2 to this power.</summary>
     public int ScaleExponent { get; }
+
+    /// <summary>The memory of all panels, for a file.</summary>
+    public NativeBlock Memory => _memory;
 
     /// <summary>The panels, one after another.</summary>
     public byte* Panels => _memory.Data;
@@ -71,6 +80,9 @@ internal sealed unsafe partial class PackedMatrix : IDisposable
     /// </summary>
     public static long PackedBytes(int rows, int columns, WeightFormat format) =>
         checked(PanelsOf(rows) * new PanelShape(WidestForm(format, columns), columns, format.GroupSize, 0).PanelBytes);
+
+    /// <summary>Bytes of all panels of a matrix.</summary>
+    public static long PanelBytes(int rows, PanelShape shape) => checked(PanelsOf(rows) * shape.PanelBytes);
 
     /// <inheritdoc/>
     public void Dispose() => _memory.Dispose();

@@ -9,37 +9,25 @@ internal sealed unsafe partial class CanonicalMatrix : CpuMatrix
     private readonly NativeBlock _block;
     private readonly CanonicalRows _rows;
 
-    /// <summary>Copies the matrix. Throws <see cref="InvalidModelException"/> for a group index outside the groups.</summary>
-    public CanonicalMatrix(WeightMatrix matrix) : base(matrix.Rows, matrix.Columns)
+    /// <summary>A matrix over a block that lies as a copy does; takes the block, of <see cref="BlockBytes"/>, and trusts its content.</summary>
+    public CanonicalMatrix(int rows, int columns, WeightFormat format, bool hasGroupIndex, NativeBlock block) : base(rows, columns)
     {
-        CheckGroupIndex(matrix);
-        (long codes, long scales, long minimums, long zeroPoints) = Sections(Rows, Columns, matrix.Format);
-        long codebook = NativeBlock.Align(matrix.Codebook.Length * sizeof(float));
-        _block = new NativeBlock(codes + scales + minimums + zeroPoints + codebook + (matrix.GroupIndex.Length * sizeof(int)));
-        byte* next = _block.Data;
+        (long codes, long scales, long minimums, long zeroPoints) = Sections(rows, columns, format);
+        _block = block;
+        byte* next = block.Data;
         _rows = new CanonicalRows
         {
-            Format = matrix.Format,
-            Columns = Columns,
-            Groups = matrix.Groups,
-            RowBytes = matrix.Format.RowBytes(Columns),
+            Format = format,
+            Columns = columns,
+            Groups = format.Groups(columns),
+            RowBytes = format.RowBytes(columns),
             Codes = Take(codes),
             Scales = (float*)Take(scales),
             Minimums = (float*)Take(minimums),
             ZeroPoints = Take(zeroPoints),
-            Codebook = (float*)Take(codebook),
-            GroupIndex = (int*)Take(matrix.GroupIndex.Length * sizeof(int)),
+            Codebook = (float*)Take(CodebookBytes(format)),
+            GroupIndex = (int*)Take(hasGroupIndex ? columns * (long)sizeof(int) : 0),
         };
-        for (int row = 0; row < Rows; row++)
-        {
-            matrix.Codes(row).CopyTo(new(_rows.Codes + (row * _rows.RowBytes), (int)_rows.RowBytes));
-            Copy(matrix.Scales(row), _rows.Scales, row);
-            Copy(matrix.Minimums(row), _rows.Minimums, row);
-            Copy(matrix.ZeroPoints(row), _rows.ZeroPoints, row);
-        }
-
-        matrix.Codebook.CopyTo(new(_rows.Codebook, matrix.Codebook.Length));
-        matrix.GroupIndex.CopyTo(new(_rows.GroupIndex, matrix.GroupIndex.Length));
 
         byte* Take(long bytes)
         {
@@ -48,6 +36,42 @@ internal sealed unsafe partial class CanonicalMatrix : CpuMatrix
             return section;
         }
     }
+
+    /// <summary>Copies the matrix. Throws <see cref="InvalidModelException"/> for a group index outside the groups.</summary>
+    public static CanonicalMatrix Copy(WeightMatrix matrix)
+    {
+        CheckGroupIndex(matrix.Name, null, matrix.GroupIndex, matrix.Groups);
+        bool hasGroupIndex = !matrix.GroupIndex.IsEmpty;
+        var copy = new CanonicalMatrix(
+            matrix.Rows, matrix.Columns, matrix.Format, hasGroupIndex, new NativeBlock(BlockBytes(matrix.Rows, matrix.Columns, matrix.Format, hasGroupIndex)));
+        // Images of weights are the same bytes for the same weights, so what fills up sections is zero.
+        System.Runtime.InteropServices.NativeMemory.Clear(copy._block.Data, (nuint)copy._block.Bytes);
+        CanonicalRows rows = copy._rows;
+        for (int row = 0; row < copy.Rows; row++)
+        {
+            matrix.Codes(row).CopyTo(new(rows.Codes + (row * rows.RowBytes), (int)rows.RowBytes));
+            Copy(matrix.Scales(row), rows.Scales, row);
+            Copy(matrix.Minimums(row), rows.Minimums, row);
+            Copy(matrix.ZeroPoints(row), rows.ZeroPoints, row);
+        }
+
+        matrix.Codebook.CopyTo(new(rows.Codebook, matrix.Codebook.Length));
+        matrix.GroupIndex.CopyTo(new(rows.GroupIndex, matrix.GroupIndex.Length));
+        return copy;
+    }
+
+    /// <summary>How weights are stored.</summary>
+    public WeightFormat Format => _rows.Format;
+
+    /// <summary>The group of each column, or empty.</summary>
+    public ReadOnlySpan<int> GroupIndex => _rows.GroupIndex is null ? default : new(_rows.GroupIndex, Columns);
+
+    /// <summary>The whole block, for a file.</summary>
+    public NativeBlock Block => _block;
+
+    /// <summary>Bytes of the block of a matrix.</summary>
+    public static long BlockBytes(int rows, int columns, WeightFormat format, bool hasGroupIndex) =>
+        checked(BytesOf(rows, columns, format) + CodebookBytes(format) + (hasGroupIndex ? columns * (long)sizeof(int) : 0));
 
     /// <summary>Bytes of a copy, without the group index and codebook that some matrices have.</summary>
     public static long BytesOf(int rows, int columns, WeightFormat format)
@@ -79,12 +103,15 @@ internal sealed unsafe partial class CanonicalMatrix : CpuMatrix
     private static void Copy<T>(Span<T> source, T* destination, long row) where T : unmanaged =>
         source.CopyTo(new(destination + (row * source.Length), source.Length));
 
-    private static void CheckGroupIndex(WeightMatrix matrix)
+    private static long CodebookBytes(WeightFormat format) => format.Encoding == WeightEncoding.Codebook4 ? 16 * sizeof(float) : 0;
+
+    /// <summary>Requires that every column belongs to a group that exists.</summary>
+    public static void CheckGroupIndex(string file, string? name, ReadOnlySpan<int> groupIndex, int groups)
     {
-        foreach (int group in matrix.GroupIndex)
+        foreach (int group in groupIndex)
         {
-            if ((uint)group >= (uint)matrix.Groups)
-                throw new InvalidModelException(matrix.Name, null, $"expected group indices 0 … {matrix.Groups - 1}, found {group}");
+            if ((uint)group >= (uint)groups)
+                throw new InvalidModelException(file, name, $"expected group indices 0 … {groups - 1}, found {group}");
         }
     }
 }

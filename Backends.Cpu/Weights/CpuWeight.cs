@@ -14,6 +14,7 @@ internal sealed class CpuWeight : DeviceWeight
     {
         Device = device;
         Parts = parts;
+        IsExperts = stacking == WeightStacking.Experts;
     }
 
     /// <summary>The device that holds it.</summary>
@@ -21,6 +22,9 @@ internal sealed class CpuWeight : DeviceWeight
 
     /// <summary>The matrices, in the order given.</summary>
     public CpuMatrix[] Parts { get; }
+
+    /// <summary>Whether the matrices are experts.</summary>
+    public bool IsExperts { get; }
 
     /// <summary>Whether the memory has been given back.</summary>
     public bool IsDisposed { get; private set; }

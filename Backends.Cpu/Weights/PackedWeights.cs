@@ -8,6 +8,9 @@ internal sealed unsafe class PackedWeights : CpuMatrix
     /// <summary>Takes ownership of the parts, which have equal columns.</summary>
     public PackedWeights(PackedMatrix[] parts) : base(parts.Sum(p => p.Rows), parts[0].Columns) => _parts = parts;
 
+    /// <summary>The matrices, in order.</summary>
+    public IReadOnlyList<PackedMatrix> Parts => _parts;
+
     /// <inheritdoc/>
     public override void Multiply(FloatRows x, FloatRows y, float* bias, bool accumulate, WorkerPool pool, CpuWorkspace workspace) =>
         PackedProduct.Multiply(_parts, x.Data, x.Stride, x.Count, y.Data, y.Stride, bias, accumulate, pool, workspace.Packed);

@@ -7,6 +7,6 @@ public static class ConformanceChecks
     public static IReadOnlyList<Check> All { get; } =
     [
         .. LinearChecks.All(), .. NormChecks.All(), .. RopeChecks.All(), .. PagedAttentionChecks.All(), .. SegmentAttentionChecks.All(),
-        .. ElementChecks.All(), .. FusedChecks.All(), .. DeviceChecks.All(), .. StreamChecks.All(), .. ArgumentChecks.All(),
+        .. ElementChecks.All(), .. FusedChecks.All(), .. DeviceChecks.All(), .. WeightImageChecks.All(), .. StreamChecks.All(), .. ArgumentChecks.All(),
     ];
 }

@@ -80,7 +80,7 @@ internal static class LinearChecks
             bench.Random, outputs, inputs, format with { GroupSize = format.GroupSize < 0 ? inputs : format.GroupSize },
             bench.IsExact, hasGroupIndex, code));
 
-    private static string Name(WeightFormat format) =>
+    public static string Name(WeightFormat format) =>
         $"{(format.GroupSize < 0 ? $"{format.Encoding} whole rows" : format.ToString())}{(format.Offset == GroupOffset.None ? "" : " " + format.Offset)}";
 
     private static void Multiply(
