@@ -59,5 +59,5 @@ var root = new RootCommand("The world that Portable's built-in model is trained 
 root.Options.Add(fonts);
 return root.Parse(args).Invoke();
 
-// Not the console's stream: that one swallows the news that its reader is gone.
-static FileStream StandardOutput() => new(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, 1 << 20);
+// Not the console's stream: that one swallows the news that its reader is gone. Batches are written whole, and a buffer would tell it once more when closed.
+static FileStream StandardOutput() => new(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);

@@ -2,13 +2,12 @@
 # train.sh WORK [train.py options]: trains the built-in model from nothing, or goes on where WORK's state is; see README.md.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-repository=$(dirname "$here")
 work=${1:?usage: train.sh WORK [options of train.py]}
 shift
 mkdir -p "$work/state" "$work/export"
 work=$(cd "$work" && pwd)
 
-if ls /usr/share/fonts/truetype/dejavu/DejaVuSansCondensed.ttf /usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf >/dev/null 2>&1; then :; else
+if ! ls /usr/share/fonts/truetype/dejavu/DejaVuSansCondensed.ttf /usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf >/dev/null 2>&1; then
   apt-get update -qq && apt-get install -y -qq fonts-dejavu-core fonts-dejavu-extra fonts-liberation
 fi
 
@@ -46,10 +45,4 @@ export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=5368
 "${python[@]}" "$here/trainer/export.py" "$work/state" "$work/export"
 "${python[@]}" "$here/trainer/reference.py" "$work/state" "$work/state/held-out.bin" "$work/export/reference"
 "${python[@]}" "$here/trainer/plot.py" "$work/state/log.csv" "$work/export/curve.svg"
-rm -rf "$work/awq"
-portable=(dotnet run -c Release --project "$repository/Cli" --)
-"${portable[@]}" quantize "$work/export" -o "$work/awq" --group-size 32 --include-vision
-for model in export awq; do
-  "${portable[@]}" eval --suite "$repository/evals/imageqa" --model "$work/$model" --json > "$work/$model.json"
-  "${portable[@]}" eval --suite "$repository/evals/imageqa" --model "$work/$model"
-done
+echo "Trained: $work/export. To quantise and evaluate it and to put it into models/ with its cards: training/publish.sh $work"
