@@ -7,7 +7,7 @@ namespace Portable.Quantization;
 /// One matrix in AutoAWQ's GEMM layout: <c>qweight</c> int32 [K, N/8], <c>qzeros</c> int32 [K/group, N/8], <c>scales</c> float16 [K/group, N];
 /// columns n = 8c … 8c + 7 lie in the nibbles 0, 4, 1, 5, 2, 6, 3, 7 of word c (AutoAWQ, packing_utils.py: order 0, 2, 4, 6, 1, 3, 5, 7).
 /// </summary>
-internal sealed class AwqModule(string module, int outputs, int inputs, int groupSize)
+internal sealed class AwqModule(string file, string module, int outputs, int inputs, int groupSize)
 {
     public const int CodesPerWord = 8;
 
@@ -17,9 +17,6 @@ internal sealed class AwqModule(string module, int outputs, int inputs, int grou
     private readonly uint[] _codes = new uint[(long)inputs * outputs / CodesPerWord];
     private readonly uint[] _zeros = new uint[(long)(inputs / groupSize) * outputs / CodesPerWord];
     private readonly Half[] _scales = new Half[(long)(inputs / groupSize) * outputs];
-
-    public static long Bytes(int outputs, int inputs, int groupSize) =>
-        ((long)inputs * outputs / 2) + ((long)(inputs / groupSize) * outputs / 2) + ((long)(inputs / groupSize) * outputs * 2);
 
     /// <summary>Quantises the rows of a matrix, which are its outputs, on all cores.</summary>
     public void Fill(WeightMatrix matrix, IMatrixQuantizer quantizer, CancellationToken cancellation)
@@ -37,7 +34,7 @@ internal sealed class AwqModule(string module, int outputs, int inputs, int grou
                 int n = (word * CodesPerWord) + ColumnOfNibble[nibble];
                 matrix.DequantizeRow(n, row);
                 if (row.AsSpan().ContainsAnyExceptInRange(float.MinValue, float.MaxValue))
-                    throw new InvalidModelException(matrix.Name, module, $"row {n} holds a weight that is not finite");
+                    throw new InvalidModelException(file, module, $"row {n} holds a weight that is not finite");
                 quantizer.Quantize(row, groupSize, codes, scales, zeros);
                 int shift = 4 * nibble;
                 for (int k = 0; k < inputs; k++)

@@ -22,7 +22,7 @@ public static class CheckpointQuantizer
     /// <param name="cancellation">Stops between two tensors and leaves nothing behind.</param>
     /// <exception cref="InvalidModelException">The source is broken, or a weight is not finite.</exception>
     /// <exception cref="UnsupportedException">The source is not a Hugging Face folder, is quantised already, or has nothing to quantise.</exception>
-    /// <exception cref="InvalidInputException">The destination exists, or an option makes no sense.</exception>
+    /// <exception cref="InvalidInputException">The destination, or it with <c>.partial</c> after its name, exists, or an option makes no sense.</exception>
     /// <exception cref="IOException">The disk is full or cannot be written.</exception>
     public static QuantizeSummary Quantize(
         string source, string destination, QuantizeOptions options, IProgress<QuantizeProgress>? progress, CancellationToken cancellation)
@@ -39,7 +39,7 @@ public static class CheckpointQuantizer
 
         string partial = Path.TrimEndingDirectorySeparator(Path.GetFullPath(destination)) + ".partial";
         if (Directory.Exists(partial))
-            Directory.Delete(partial, recursive: true);
+            throw new InvalidInputException(partial, "it exists already: what an interrupted run left, or a folder of yours; remove or rename it");
         Directory.CreateDirectory(partial);
         try
         {
@@ -123,7 +123,7 @@ public static class CheckpointQuantizer
             if (packed is null)
             {
                 report(module);
-                packed = new AwqModule(module, outputs, inputs, options.GroupSize);
+                packed = new AwqModule(tensor.File, module, outputs, inputs, options.GroupSize);
                 using WeightMatrix matrix = checkpoint.ReadMatrix(module);
                 packed.Fill(matrix, options.Quantizer, cancellation);
             }

@@ -36,7 +36,7 @@ internal static partial class LinearLayers
         return DecoderBlock().IsMatch(tensor.Name) && !Router().IsMatch(tensor.Name) ? Part.Decoder : Part.Kept;
     }
 
-    [GeneratedRegex(@"(embed|embedding|embeddings|pos_embed|wte|wpe|shared|norm)[^.]*\.weight$|\.patch_embed")]
+    [GeneratedRegex(@"(embed|embedding|embeddings|pos_embed|wte|wpe|norm)[^.]*\.weight$|(^|\.)shared\.weight$|\.patch_embed")]
     private static partial Regex Embedding();
 
     [GeneratedRegex(@"(^|\.)(visual|vision_tower|vision_model|vision_encoder|multi_modal_projector|mm_projector|connector|mlp1|image_newline)\.")]

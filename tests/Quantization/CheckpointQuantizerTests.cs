@@ -125,12 +125,24 @@ public sealed class CheckpointQuantizerTests
     }
 
     [Test]
+    public void AFolderInTheWayOfThePartialOneIsLeftAlone()
+    {
+        string source = MakeModel(), target = Path.Combine(_folder, "out"), other = Path.Combine(target + ".partial", "precious");
+        Directory.CreateDirectory(target + ".partial");
+        File.WriteAllText(other, "");
+        Assert.That(
+            () => CheckpointQuantizer.Quantize(source, target, new QuantizeOptions { GroupSize = GroupSize }, null, default),
+            Throws.InstanceOf<InvalidInputException>().With.Message.Contains("out.partial"));
+        Assert.That(File.Exists(other));
+    }
+
+    [Test]
     public void AWeightThatIsNotANumberIsNamed()
     {
         string source = MakeModel(poison: true), target = Path.Combine(_folder, "out");
         Assert.That(
             () => CheckpointQuantizer.Quantize(source, target, new QuantizeOptions { GroupSize = GroupSize }, null, default),
-            Throws.InstanceOf<InvalidModelException>().With.Message.Contains("up_proj").And.Message.Contains("not finite"));
+            Throws.InstanceOf<InvalidModelException>().With.Message.Contains("up_proj").And.Message.Contains("not finite").And.Message.Contains("model.safetensors"));
         Assert.That(Directory.Exists(target) || Directory.Exists(target + ".partial"), Is.False, "nothing stays behind");
     }
 
