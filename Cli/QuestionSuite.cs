@@ -15,8 +15,8 @@ internal sealed record SuiteQuestion(string Id, string Image, string Category, s
 internal sealed partial class QuestionSuite
 {
     private const string FileName = "questions.jsonl";
+    private const long MostBytes = 256 << 20;
     private const int MostLineChars = 64 << 10;
-    private const int MostQuestions = 1_000_000;
 
     private QuestionSuite(string folder, IReadOnlyList<SuiteQuestion> questions)
     {
@@ -48,13 +48,16 @@ internal sealed partial class QuestionSuite
         string file = Path.Combine(folder, FileName);
         if (!File.Exists(file))
             throw new InvalidInputException(folder, $"it has no {FileName}; a suite is a folder with that file and images");
+        long bytes = FileLength.Of(file);
+        if (bytes > MostBytes)
+            throw new InvalidInputException(file, string.Create(CultureInfo.InvariantCulture, $"it has {bytes} bytes, at most {MostBytes} are read"));
         var questions = new List<SuiteQuestion>();
         int number = 0;
         foreach (string line in File.ReadLines(file))
         {
             number++;
-            if (line.Length > MostLineChars || questions.Count == MostQuestions)
-                throw Broken(file, number, line.Length > MostLineChars ? $"the line has {line.Length} characters, at most {MostLineChars} are read" : $"more than {MostQuestions} questions");
+            if (line.Length > MostLineChars)
+                throw Broken(file, number, $"the line has {line.Length} characters, at most {MostLineChars} are read");
             if (!string.IsNullOrWhiteSpace(line))
                 questions.Add(Read(file, number, line));
         }
