@@ -15,7 +15,7 @@ namespace Portable.Training;
 internal sealed class BatchStream(Stream output)
 {
     public const int BatchMark = 0x31425450;
-    private const int MaxQuestions = 6, MaxLookups = 4;
+    private const int MaxQuestions = 7, MaxLookups = 6;
 
     private readonly Tokenizer _tokenizer = Vocabulary.Tokenizer();
     private readonly Dictionary<string, int[]> _encoded = [];

@@ -20,7 +20,7 @@ stream.SetAction(result =>
     {
         batches.WriteHeader();
         for (long index = result.GetValue(from); ; index++)
-            batches.WriteTraining(result.GetValue(seed), index, result.GetValue(batch), Math.Min(1, (double)index / Math.Max(1, result.GetValue(curriculum))));
+            batches.WriteTraining(result.GetValue(seed), index, result.GetValue(batch), Level(index, result.GetValue(curriculum)));
     }
     catch (IOException)
     {
@@ -58,6 +58,8 @@ vocabulary.SetAction(result => Vocabulary.WriteFiles(result.GetValue(folder)!));
 var root = new RootCommand("The world that Portable's built-in model is trained on, as batches, as an evaluation set and as sample images") { stream, heldOut, suite, samples, vocabulary };
 root.Options.Add(fonts);
 return root.Parse(args).Invoke();
+
+static double Level(long index, long curriculum) => index < curriculum ? (double)index / curriculum * Scene.Whole : Scene.Emphasis;
 
 // Not the console's stream: that one swallows the news that its reader is gone. Batches are written whole, and a buffer would tell it once more when closed.
 static FileStream StandardOutput() => new(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);

@@ -107,8 +107,8 @@ internal sealed class Canvas : IDisposable
         _canvas.DrawCircle(x, y, radius, _paint);
     }
 
-    /// <summary>Draws a run of text with its top left corner there; its glyphs are marked one by one.</summary>
-    public void Text(float x, float top, string text, SKFont font, SKColor colour)
+    /// <summary>Draws a run of text with its top left corner there; its glyphs are marked one by one, with their order and the line of the form.</summary>
+    public void Text(float x, float top, string text, SKFont font, SKColor colour, int line = -1)
     {
         _paint.Style = SKPaintStyle.Fill;
         _paint.Color = colour;
@@ -120,6 +120,8 @@ internal sealed class Canvas : IDisposable
         {
             float after = font.MeasureText(text.AsSpan(0, i + 1));
             Mark(x + (before + after) / 2, middle, Marks.Glyph(text[i]));
+            Mark(x + (before + after) / 2, middle, Marks.Order(i));
+            Mark(x + (before + after) / 2, middle, Marks.Line(line));
             before = after;
         }
     }

@@ -23,7 +23,7 @@ internal static class DisplayScene
         if (random.Chance(0.4))
             canvas.Frame(3, 3, width - 6, height - 6, ink, random.Between(1f, 2f), random.Chance(0.5) ? 6 : 0);
         canvas.Text(x, top, text, font, ink);
-        return canvas.Finish(questions, []);
+        return canvas.Finish(questions, [.. text.Select((glyph, i) => new Lookup(questions[0].Category, $"#{i + 1}", $"{glyph}"))]);
     }
 
     private static string Text(WorldRandom random, double level, List<Question> questions)
@@ -33,7 +33,9 @@ internal static class DisplayScene
         {
             int digits = level < 1 ? random.Between(1, Math.Max(2, (int)Math.Round(2 + 4 * level))) : random.Between(3, 6);
             string number = string.Concat(Enumerable.Range(0, digits).Select(_ => (char)random.Between('0', '9')));
-            if (random.Chance(0.1) && digits > 2)
+            if (level > Scene.Whole)
+                number = Repeat(number, random);
+            if (random.Chance(level > Scene.Whole ? 0.3 : 0.1) && digits > 2)
                 number = number[..^1] + "." + number[^1];
             Both(questions, Category.Number, "What does the meter read?", "读数是多少?", number);
             Both(questions, Category.Number, "What number is shown?", "显示的数字是多少?", number);
@@ -60,6 +62,21 @@ internal static class DisplayScene
         Both(questions, Category.Word, "What does the sign say?", "牌子上写的是什么?", word);
         Both(questions, Category.Word, "Which word is shown?", "显示的是哪个词?", word);
         return word;
+    }
+
+    /// <summary>A digit twice, and the same twice with another between, are what is misread longest.</summary>
+    private static string Repeat(string number, WorldRandom random)
+    {
+        char[] digits = number.ToCharArray();
+        for (int i = 1; i < digits.Length; i++)
+        {
+            if (random.Chance(0.2))
+                digits[i] = digits[i - 1];
+            else if (i > 1 && random.Chance(0.1))
+                digits[i] = digits[i - 2];
+        }
+
+        return new string(digits);
     }
 
     private static void Both(List<Question> questions, Category category, string english, string chinese, string answer)

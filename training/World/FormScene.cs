@@ -45,9 +45,9 @@ internal static class FormScene
 
             string label = fields[i].Label + colon, value = fields[i].Value;
             using SKFont font = Canvas.Fit(face, size, label + "  " + value, width - 14);
-            canvas.Text(6, y, label, font, ink);
+            canvas.Text(6, y, label, font, ink, i);
             float wide = font.MeasureText(value);
-            canvas.Text(atRight ? width - 8 - wide : Math.Min(6 + column + 8, width - 8 - wide), y, value, font, ink);
+            canvas.Text(atRight ? width - 8 - wide : Math.Min(6 + column + 8, width - 8 - wide), y, value, font, ink, i);
             y += line;
         }
 

@@ -3,6 +3,12 @@ namespace Portable.Training.World;
 /// <summary>The kinds of picture, the sizes each comes in, and how often training draws it.</summary>
 internal sealed record Scene(string Name, double Share, IReadOnlyList<(int Width, int Height)> Sizes, Func<int, int, WorldRandom, double, Picture> Draw)
 {
+    /// <summary>
+    /// The level at which a picture is as the evaluation draws it. Below, there is less in it; above, what is rare and hard comes more often than in the
+    /// evaluation, which training alone asks for.
+    /// </summary>
+    public const double Whole = 1, Emphasis = 2;
+
     /// <summary>Sizes are multiples of 28, a merged patch, so that no picture is resized on its way into the tower.</summary>
     public static readonly IReadOnlyList<Scene> All =
     [

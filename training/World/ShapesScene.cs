@@ -9,11 +9,10 @@ internal static class ShapesScene
 
     private static readonly float[] s_radii = [7, 10, 14, 19];
 
-    // The level goes from 0 (few shapes) to 1 (the whole world).
     public static Picture Draw(int width, int height, WorldRandom random, double level)
     {
         using var canvas = new Canvas(width, height, random);
-        List<Item> items = Place(canvas, random, random.Between(1, Math.Max(2, (int)Math.Round(3 + 6 * level))));
+        List<Item> items = Place(canvas, random, random.Between(1, Math.Max(2, (int)Math.Round(3 + 6 * Math.Min(level, Scene.Whole)))));
         foreach (Item item in items)
         {
             DrawShape(canvas, item, Palette.Paint(item.Colour, random));
@@ -27,7 +26,7 @@ internal static class ShapesScene
             SKPoint at = canvas.Place(item.X, item.Y);
             return item with { X = at.X, Y = at.Y };
         })];
-        return canvas.Finish(Ask(items, width, height, random), Lookups(items, width, height, random));
+        return canvas.Finish(Ask(items, width, height, random, level > Scene.Whole ? 3 : 1), Lookups(items, width, height, random));
     }
 
     private static List<Item> Place(Canvas canvas, WorldRandom random, int count)
@@ -118,7 +117,7 @@ internal static class ShapesScene
         };
     }
 
-    private static List<Question> Ask(List<Item> items, int width, int height, WorldRandom random)
+    private static List<Question> Ask(List<Item> items, int width, int height, WorldRandom random, int pairs)
     {
         var questions = new List<Question>();
         void Add(Category category, string english, string englishAnswer, string chinese, string chineseAnswer) =>
@@ -171,7 +170,7 @@ internal static class ShapesScene
                 Add(Category.Position, $"Where is the {English(item)}?", region.English, $"{Chinese(item)}在哪里?", region.Chinese);
         }
 
-        if (unique.Count >= 2)
+        for (int k = 0; k < pairs && unique.Count >= 2; k++)
         {
             List<Item> pair = random.Some(unique, 2);
             (Item a, Item b) = (pair[0], pair[1]);
@@ -234,7 +233,26 @@ internal static class ShapesScene
             }
         }
 
+        lookups.AddRange(Pairs(items));
         return lookups;
+    }
+
+    /// <summary>Of two things, how the first lies to the second on both axes, and whether it is bigger: what the questions about two ask one at a time.</summary>
+    private static IEnumerable<Lookup> Pairs(List<Item> items)
+    {
+        static string Than(float a, float b, float apart, string less, string more) => Math.Abs(a - b) <= apart ? "near" : a < b ? less : more;
+        List<Item> unique = [.. items.Where(i => items.Count(o => o.Shape == i.Shape && o.Colour == i.Colour) == 1)];
+        for (int i = 0; i < Math.Min(4, unique.Count); i++)
+        {
+            (Item a, Item b) = (unique[i], unique[(i + 1) % unique.Count]);
+            if (a == b)
+                yield break;
+            float apart = Math.Max(9, (a.Radius + b.Radius) * 0.5f);
+            string key = $"{English(a)}/{English(b)}";
+            yield return new(Category.Position, key, $"{Than(a.X, b.X, apart, "left", "right")} {Than(a.Y, b.Y, apart, "above", "below")}");
+            if (Math.Max(a.Radius, b.Radius) > 1.25f * Math.Min(a.Radius, b.Radius))
+                yield return new(Category.Size, key + "?", a.Radius > b.Radius ? "bigger" : "smaller");
+        }
     }
 
     private static string Plural(string shape) => shape == "cross" ? "crosses" : shape + "s";
