@@ -204,12 +204,13 @@ public abstract partial class CommandStream
     /// <param name="up">[tokens, width], activation type.</param>
     /// <param name="output">[tokens, width], activation type; may be one of the inputs.</param>
     /// <param name="kind">The activation.</param>
-    public void GatedActivation(TensorView gate, TensorView up, TensorView output, ActivationKind kind)
+    /// <param name="parameter">The clamp of <see cref="ActivationKind.ClampedSwiglu"/>; else unused.</param>
+    public void GatedActivation(TensorView gate, TensorView up, TensorView output, ActivationKind kind, float parameter = 0)
     {
         CheckPair(gate, output);
         CheckPair(up, output);
         if (gate.Rows > 0)
-            OnGatedActivation(gate, up, output, kind);
+            OnGatedActivation(gate, up, output, kind, parameter);
     }
 
     /// <summary>output = act(input).</summary>
@@ -220,6 +221,7 @@ public abstract partial class CommandStream
     public void Activation(TensorView input, TensorView output, ActivationKind kind, float parameter = 0)
     {
         CheckElementwise(input, output, nameof(input));
+        Require(kind != ActivationKind.ClampedSwiglu, nameof(kind), "it takes a gate and another input");
         if (input.Rows > 0)
             OnActivation(input, output, kind, parameter);
     }
@@ -357,7 +359,7 @@ public abstract partial class CommandStream
         TensorView query, TensorView keys, TensorView values, in SegmentBatch segments, in AttentionParameters attention, bool causal, TensorView output);
 
     /// <summary>Implements <see cref="GatedActivation"/>.</summary>
-    protected abstract void OnGatedActivation(TensorView gate, TensorView up, TensorView output, ActivationKind kind);
+    protected abstract void OnGatedActivation(TensorView gate, TensorView up, TensorView output, ActivationKind kind, float parameter);
 
     /// <summary>Implements <see cref="Activation"/>.</summary>
     protected abstract void OnActivation(TensorView input, TensorView output, ActivationKind kind, float parameter);

@@ -23,6 +23,12 @@ public enum ActivationKind
 
     /// <summary>c * tanh(x / c), c the operator's parameter.</summary>
     SoftCap,
+
+    /// <summary>
+    /// Only gated: g sigmoid(1.702 g) (u + 1), where g is the gate, at most c, and u is up, from -c to c; c is the operator's
+    /// parameter. Source: gpt-oss's published model code.
+    /// </summary>
+    ClampedSwiglu,
 }
 
 /// <summary>Which elements of a head rotate together.</summary>

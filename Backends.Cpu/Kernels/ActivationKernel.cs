@@ -18,7 +18,7 @@ internal static unsafe class ActivationKernel
         else if (up is null)
             ScalarActivation.Run(input, output, length, kind, parameter);
         else
-            ScalarGatedActivation.Run(input, up, output, length, kind);
+            ScalarGatedActivation.Run(input, up, output, length, kind, parameter);
     }
 
     /// <summary>One width of the ladder.</summary>
@@ -49,6 +49,9 @@ internal static unsafe class ActivationKernel
             case ActivationKind.SoftCap:
                 Map<TSimd, TVector, SoftCap>(input, up, output, length, parameter);
                 break;
+            case ActivationKind.ClampedSwiglu:
+                Map<TSimd, TVector, ClampedSwiglu>(input, up, output, length, parameter);
+                break;
             default:
                 throw new UnsupportedException($"Activation {kind}", "the CPU does not know it");
         }
@@ -65,13 +68,13 @@ internal static unsafe class ActivationKernel
         for (; i + TSimd.Count <= length; i += TSimd.Count)
         {
             TVector value = TActivation.Apply<TSimd, TVector>(TSimd.Load(input + i), parameters);
-            TSimd.Store(output + i, up is null ? value : TSimd.Multiply(value, TSimd.Load(up + i)));
+            TSimd.Store(output + i, up is null ? value : TSimd.Multiply(value, TActivation.Up<TSimd, TVector>(TSimd.Load(up + i), parameters)));
         }
 
         for (; i < length; i++)
         {
             float value = TActivation.Apply<FloatSimdScalar, float>(input[i], parameter);
-            output[i] = up is null ? value : value * up[i];
+            output[i] = up is null ? value : value * TActivation.Up<FloatSimdScalar, float>(up[i], parameter);
         }
     }
 }

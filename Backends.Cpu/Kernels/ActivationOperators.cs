@@ -7,6 +7,10 @@ internal interface IActivation
 {
     /// <summary>act(x); the parameter is the cap of <see cref="ActivationKind.SoftCap"/>.</summary>
     static abstract TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged;
+
+    /// <summary>What the result is multiplied by where it gates another input: that input itself, except in <see cref="ActivationKind.ClampedSwiglu"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static virtual TVector Up<TSimd, TVector>(TVector up, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged => up;
 }
 
 /// <inheritdoc cref="ActivationKind.Silu"/>
@@ -69,6 +73,20 @@ internal readonly struct Relu : IActivation
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
         TSimd.Max(TSimd.Broadcast(0), x);
+}
+
+/// <inheritdoc cref="ActivationKind.ClampedSwiglu"/>
+internal readonly struct ClampedSwiglu : IActivation
+{
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Apply<TSimd, TVector>(TVector x, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
+        QuickGelu.Apply<TSimd, TVector>(TSimd.Min(x, parameter), parameter);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Up<TSimd, TVector>(TVector up, TVector parameter) where TSimd : IFloatSimd<TVector> where TVector : unmanaged =>
+        TSimd.Add(TSimd.Broadcast(1), TSimd.Max(TSimd.Subtract(TSimd.Broadcast(0), parameter), TSimd.Min(up, parameter)));
 }
 
 /// <inheritdoc cref="ActivationKind.SoftCap"/>

@@ -6,9 +6,9 @@ internal sealed unsafe partial class CpuStream
     private const int ActivationCost = 4;
 
     /// <inheritdoc/>
-    protected override void OnGatedActivation(TensorView gate, TensorView up, TensorView output, ActivationKind kind)
+    protected override void OnGatedActivation(TensorView gate, TensorView up, TensorView output, ActivationKind kind, float parameter)
     {
-        ElementJob job = new() { A = Rows(gate), B = Rows(up), Output = Rows(output), Kind = kind };
+        ElementJob job = new() { A = Rows(gate), B = Rows(up), Output = Rows(output), Kind = kind, Scale = parameter };
         RunRows(&Gate, &job, output.Rows, output.Columns * (long)ActivationCost);
 
         static void Gate(void* argument, int worker, int chunk)
@@ -16,7 +16,7 @@ internal sealed unsafe partial class CpuStream
             var job = (ElementJob*)argument;
             job->Split.Range(chunk, out int first, out int end);
             for (int t = first; t < end; t++)
-                ActivationKernel.Run(job->A.Row(t), job->B.Row(t), job->Output.Row(t), job->Output.Columns, job->Kind, 0);
+                ActivationKernel.Run(job->A.Row(t), job->B.Row(t), job->Output.Row(t), job->Output.Columns, job->Kind, job->Scale);
         }
     }
 

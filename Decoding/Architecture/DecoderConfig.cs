@@ -50,6 +50,15 @@ internal sealed record DecoderConfig
     /// <summary>The attention window of each layer; 0 means none.</summary>
     public required IReadOnlyList<int> Windows { get; init; }
 
+    /// <summary>Whether each query head has a sink: a learned logit that joins the softmax without a value.</summary>
+    public bool HasSinks { get; init; }
+
+    /// <summary>Attention through latent vectors (MLA); null for keys and values projected from the hidden state.</summary>
+    public LatentAttention? Latent { get; init; }
+
+    /// <summary>Elements of a value head; 0 means those of a key head.</summary>
+    public int ValueSize { get; init; }
+
     /// <summary>Multiplies the scores of attention; null means 1 / sqrt(head size).</summary>
     public double? AttentionScale { get; init; }
 
@@ -61,6 +70,9 @@ internal sealed record DecoderConfig
 
     /// <summary>The gate's activation.</summary>
     public ActivationKind Activation { get; init; } = ActivationKind.Silu;
+
+    /// <summary>The clamp of <see cref="ActivationKind.ClampedSwiglu"/>; else unused.</summary>
+    public float ActivationLimit { get; init; }
 
     /// <summary>Whether q, k and v have biases.</summary>
     public bool QkvBias { get; init; }
@@ -113,12 +125,20 @@ internal sealed record DecoderConfig
     /// <summary>Columns of the keys, and of the values.</summary>
     public int KeySize => KeyHeads * HeadSize;
 
+    /// <summary>Elements of a value head.</summary>
+    public int ValueHeadSize => ValueSize == 0 ? HeadSize : ValueSize;
+
+    /// <summary>Columns of the values that attention gives.</summary>
+    public int AttendedSize => QueryHeads * ValueHeadSize;
+
     /// <summary>Columns of the stacked q, k and v.</summary>
     public int QkvSize => QuerySize + (2 * KeySize);
 
     /// <summary>The form of attention in a layer.</summary>
     public AttentionParameters Attention(int layer) =>
-        new(QueryHeads, KeyHeads, HeadSize, (float)(AttentionScale ?? (1 / Math.Sqrt(HeadSize)))) { Window = Windows[layer], SoftCap = AttentionSoftCap };
+        new(QueryHeads, KeyHeads, HeadSize, (float)(AttentionScale ?? (1 / Math.Sqrt(HeadSize)))) {
+            ValueSize = ValueSize, Window = Windows[layer], SoftCap = AttentionSoftCap,
+        };
 
     /// <summary>The widest feed-forward block that every token of a layer goes through.</summary>
     public int WidestFeedForward => Math.Max(FeedForwardSize, Experts?.SharedSize ?? 0);
@@ -128,6 +148,19 @@ internal sealed record DecoderConfig
 
     /// <summary>The rotary embedding of a layer.</summary>
     public LayerRope RopeOf(int layer) => LayerRopes?[layer] ?? LayerRope.Global;
+}
+
+/// <summary>
+/// Attention whose queries, and keys with values, are projected from small latent vectors, which are normed; one rotated key part is shared by
+/// all heads. Heads of queries and keys begin with the part that rotates. Source: DeepSeek-V2 (2024), multi-head latent attention.
+/// </summary>
+/// <param name="QueryRank">Size of the queries' latent vector; 0 where queries are projected from the hidden state.</param>
+/// <param name="KeyRank">Size of the latent vector of keys and values.</param>
+/// <param name="RopeSize">Elements of a head that rotate.</param>
+internal sealed record LatentAttention(int QueryRank, int KeyRank, int RopeSize)
+{
+    /// <summary>Columns of the first projection: the queries' latent vector (or the queries), that of keys and values, the shared key part.</summary>
+    public int DownSize(DecoderConfig config) => (QueryRank == 0 ? config.QuerySize : QueryRank) + KeyRank + RopeSize;
 }
 
 /// <summary>Which rotary embedding a layer uses.</summary>

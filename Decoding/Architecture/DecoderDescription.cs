@@ -21,7 +21,7 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         if (checkpoint.Kind == CheckpointKind.Gguf)
         {
             DecoderConfig stored = GgufDecoder.Read(checkpoint);
-            return new(stored, DecoderFamily.OfGguf(stored.Architecture)!.GgufTensors.In(checkpoint));
+            return new DecoderDescription(stored, DecoderFamily.OfGguf(stored.Architecture)!.GgufTensors.In(checkpoint, stored.Layers)).Oriented(checkpoint);
         }
 
         if (checkpoint.Config is not { } config)
@@ -39,10 +39,67 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
             // Older files leave the field out and simply have no head of their own.
             if (!checkpoint.HasMatrix(tensors.Head) && !StatesTying(config))
                 decoder = decoder with { TiedHead = true };
-            return new(decoder, tensors.In(checkpoint));
+            return new DecoderDescription(decoder, tensors.In(checkpoint, decoder.Layers)).Oriented(checkpoint);
         }
 
         throw new InvalidModelException(checkpoint.Path, $"model.{names.Embedding}.weight", "the embedding is missing under every known prefix");
+    }
+
+    /// <summary>Whether plain tensors of experts hold inputs by outputs, as gpt-oss's and early files of other families do.</summary>
+    public bool AreExpertsTransposed { get; init; }
+
+    private DecoderFamily Family => DecoderFamily.OfModelType(Config.Architecture) ?? DecoderFamily.OfGguf(Config.Architecture)!;
+
+    private DecoderDescription Oriented(Checkpoint checkpoint)
+    {
+        if (Config.Experts is not { } experts || Tensors.FusedExpertGateUp is not { } fused)
+            return this;
+        int layer = experts.Layers.ToList().LastIndexOf(true);
+        if (layer < 0)
+            return this;
+        MatrixInfo info = checkpoint.Describe(DecoderTensors.InLayer(fused, layer), 0);
+        bool isTurned = info.Rows == Config.HiddenSize && info.Columns == 2 * experts.FeedForwardSize;
+        return this with { AreExpertsTransposed = info.Format.IsPlain && isTurned && (Family.Experts!.AreTransposed || info.Rows != info.Columns) };
+    }
+
+    /// <summary>Latent attention: the matrices of a layer that are stacked to the first projection.</summary>
+    public MatrixSpec[] LatentDown(int layer)
+    {
+        LatentAttention latent = Config.Latent!;
+        MatrixSpec query = latent.QueryRank > 0
+            ? new(DecoderTensors.InLayer(Tensors.LatentQueryDown, layer), latent.QueryRank, Config.HiddenSize)
+            : new(DecoderTensors.InLayer(Tensors.Query, layer), Config.QuerySize, Config.HiddenSize) { RowOrder = RopeFirst() };
+        return [query, new(DecoderTensors.InLayer(Tensors.LatentKeyDown, layer), latent.KeyRank + latent.RopeSize, Config.HiddenSize)];
+    }
+
+    /// <summary>Latent attention: from the queries' latent vector to the queries; only where there is one.</summary>
+    public MatrixSpec LatentQueryUp(int layer) =>
+        new(DecoderTensors.InLayer(Tensors.LatentQueryUp, layer), Config.QuerySize, Config.Latent!.QueryRank) { RowOrder = RopeFirst() };
+
+    /// <summary>Latent attention: from the latent vector to the part of keys that does not rotate, or to the values, head after head.</summary>
+    public MatrixSpec[] LatentUp(int layer, bool isKey)
+    {
+        LatentAttention latent = Config.Latent!;
+        int heads = Config.QueryHeads, key = Config.HeadSize - latent.RopeSize, value = Config.ValueHeadSize;
+        if (Tensors.LatentKeyUp is { } keyUp)
+        {
+            return [.. Enumerable.Range(0, heads).Select(head => isKey
+                ? new MatrixSpec(DecoderTensors.InLayer(keyUp, layer), latent.KeyRank, key) { Slice = head, IsTransposed = true }
+                : new MatrixSpec(DecoderTensors.InLayer(Tensors.LatentValueUp!, layer), value, latent.KeyRank) { Slice = head })];
+        }
+
+        return [new(DecoderTensors.InLayer(Tensors.LatentKeyValueUp, layer), heads * (key + value), latent.KeyRank)
+        {
+            RowOrder = [.. Enumerable.Range(0, heads).SelectMany(head => Enumerable.Range((head * (key + value)) + (isKey ? 0 : key), isKey ? key : value))],
+        }];
+    }
+
+    // The rope operator rotates the first elements of a head; files store them last.
+    private int[] RopeFirst()
+    {
+        int size = Config.HeadSize, rope = Config.Latent!.RopeSize;
+        return [.. Enumerable.Range(0, Config.QueryHeads).SelectMany(head =>
+            Enumerable.Range((head * size) + size - rope, rope).Concat(Enumerable.Range(head * size, size - rope)))];
     }
 
     /// <summary>The matrices of a layer that are stacked to q, k and v.</summary>
@@ -79,14 +136,28 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
     /// <summary>The last matrix of that expert.</summary>
     public MatrixSpec SharedDown(int layer) => new(DecoderTensors.InLayer(Tensors.SharedDown, layer), Config.HiddenSize, Config.Experts!.SharedSize);
 
-    /// <summary>The experts' matrices of a name: one each, or one for all with the rows of all.</summary>
+    /// <summary>The experts' matrices of a name: one each, or one that describes each matrix of a tensor of all.</summary>
     public MatrixSpec[] ExpertMatrices(string pattern, int layer, bool isDown)
     {
         ExpertConfig experts = Config.Experts!;
         (int rows, int columns) = isDown ? (Config.HiddenSize, experts.FeedForwardSize) : (experts.FeedForwardSize, Config.HiddenSize);
+        if (Tensors.FusedExpertGateUp is { } fused)
+        {
+            bool isUp = pattern == Tensors.ExpertUp;
+            int all = isDown ? rows : 2 * rows;
+            string module = DecoderTensors.InLayer(isDown ? Tensors.ExpertDown.Replace(".{1}", "", StringComparison.Ordinal) : fused, layer);
+            return [new(module, AreExpertsTransposed ? columns : all, AreExpertsTransposed ? all : columns)
+            {
+                IsTransposed = AreExpertsTransposed,
+                RowOrder = isDown ? null
+                    : Family.Experts!.AreInterleaved ? [.. Enumerable.Range(0, rows).Select(row => (2 * row) + (isUp ? 1 : 0))]
+                    : [.. Enumerable.Range(isUp ? rows : 0, rows)],
+            }];
+        }
+
         return pattern.Contains("{1}", StringComparison.Ordinal)
             ? [.. Enumerable.Range(0, experts.Count).Select(e => new MatrixSpec(DecoderTensors.InLayer(pattern, layer, e), rows, columns))]
-            : [new(DecoderTensors.InLayer(pattern, layer), (int)Math.Min((long)experts.Count * rows, int.MaxValue), columns)];
+            : [new(DecoderTensors.InLayer(pattern, layer), rows, columns)];
     }
 
     /// <summary>
@@ -111,9 +182,10 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         Add(Operator.Linear, new(Config.TiedHead ? Tensors.Embedding : Tensors.Head, Config.VocabularySize, hidden));
         for (int layer = 0; layer < Config.Layers; layer++)
         {
-            foreach (MatrixSpec matrix in Qkv(layer))
+            foreach (MatrixSpec matrix in Config.Latent is null ? Qkv(layer)
+                : [.. LatentDown(layer), .. Config.Latent.QueryRank > 0 ? [LatentQueryUp(layer)] : (MatrixSpec[])[], .. LatentUp(layer, isKey: true), .. LatentUp(layer, isKey: false)])
                 Add(Operator.Linear, matrix);
-            Add(Operator.Linear, new(DecoderTensors.InLayer(Tensors.Output, layer), hidden, Config.QuerySize));
+            Add(Operator.Linear, new(DecoderTensors.InLayer(Tensors.Output, layer), hidden, Config.AttendedSize));
             if (!Config.HasExperts(layer))
             {
                 foreach (MatrixSpec matrix in (MatrixSpec[])[.. GateUp(layer), Down(layer)])
@@ -128,12 +200,9 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
                     Add(Operator.Linear, matrix);
             }
 
-            foreach (MatrixSpec matrix in (MatrixSpec[])
-                [
-                    .. ExpertMatrices(Tensors.ExpertGate, layer, isDown: false), .. ExpertMatrices(Tensors.ExpertUp, layer, isDown: false),
-                    .. ExpertMatrices(Tensors.ExpertDown, layer, isDown: true),
-                ])
-                AddExperts(matrix);
+            AddExperts(ExpertMatrices(Tensors.ExpertGate, layer, isDown: false));
+            AddExperts(ExpertMatrices(Tensors.ExpertUp, layer, isDown: false));
+            AddExperts(ExpertMatrices(Tensors.ExpertDown, layer, isDown: true));
         }
 
         var operators = new HashSet<Operator>
@@ -145,6 +214,8 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
             operators.Add(Operator.Add);
         if (Config.Experts is not null)
             operators.Add(Operator.Fill);
+        if (Config.Latent is not null)
+            operators.Add(Operator.Copy);
         if (Config.QueryScale is not null)
             operators.Add(Operator.Multiply);
         if (Config.LogitSoftCap > 0)
@@ -153,22 +224,31 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         {
             Weights = weights,
             Operators = operators,
-            HeadSizes = new HashSet<int> { Config.HeadSize },
-            Attention = Enumerable.Range(0, Config.Layers).Aggregate(AttentionFeatures.None, (all, layer) => all | Config.Attention(layer).Features),
+            HeadSizes = new HashSet<int> { Config.HeadSize, Config.ValueHeadSize },
+            Attention = Enumerable.Range(0, Config.Layers).Aggregate(Config.HasSinks ? AttentionFeatures.Sinks : AttentionFeatures.None, (all, layer) => all | Config.Attention(layer).Features),
         };
 
-        // All experts in one tensor count as one matrix with the rows of all.
-        void AddExperts(MatrixSpec matrix)
+        void AddExperts(MatrixSpec[] matrices)
         {
-            MatrixInfo info = checkpoint.Describe(matrix.Module);
-            weights.Add(new(Operator.Linear, info.TensorName, info.Format, matrix.Rows, matrix.Columns, info.HasGroupIndex, IsExpert: true));
+            bool isOneTensor = matrices.Length < Config.Experts!.Count;
+            foreach (MatrixSpec matrix in matrices)
+            {
+                MatrixInfo info = isOneTensor ? checkpoint.Describe(matrix.Module, 0) : checkpoint.Describe(matrix.Module);
+                matrix.Check(checkpoint, info);
+                (long rows, int columns) = (matrix.Outputs, matrix.IsTransposed ? matrix.Rows : matrix.Columns);
+                // All experts in one tensor count as one matrix with the rows of all.
+                rows = isOneTensor ? Math.Min(rows * Config.Experts.Count, int.MaxValue) : rows;
+                weights.Add(new(Operator.Linear, info.TensorName, FormatOf(matrix, info), (int)rows, columns, info.HasGroupIndex, IsExpert: true));
+            }
         }
+
+        static WeightFormat FormatOf(MatrixSpec matrix, MatrixInfo info) => matrix.IsTransposed ? new WeightFormat(WeightEncoding.Float32) : info.Format;
 
         void Add(Operator @operator, MatrixSpec matrix)
         {
-            MatrixInfo info = checkpoint.Describe(matrix.Module);
+            MatrixInfo info = matrix.Slice is { } slice ? checkpoint.Describe(matrix.Module, slice) : checkpoint.Describe(matrix.Module);
             matrix.Check(checkpoint, info);
-            weights.Add(new(@operator, info.TensorName, info.Format, info.Rows, info.Columns, info.HasGroupIndex));
+            weights.Add(new(@operator, info.TensorName, FormatOf(matrix, info), matrix.Outputs, matrix.IsTransposed ? info.Rows : info.Columns, info.HasGroupIndex));
         }
     }
 

@@ -36,6 +36,12 @@ internal sealed record DecoderFamily(string Name)
     /// <summary>Whether layers have experts, and how they are chosen when the file does not say; null for none.</summary>
     public ExpertRules? Experts { get; init; }
 
+    /// <summary>Whether query heads have sinks.</summary>
+    public bool HasSinks { get; init; }
+
+    /// <summary>Whether attention goes through latent vectors.</summary>
+    public bool IsLatent { get; init; }
+
     /// <summary>Where the norms of a block stand.</summary>
     public NormPlacement Norms { get; init; }
 
@@ -100,6 +106,27 @@ internal sealed record DecoderFamily(string Name)
             ModelTypes = ["qwen3_moe"], GgufArchitectures = ["qwen3moe"],
             QueryKeyNorm = QueryKeyNorm.Heads, WindowIsOptIn = true, AttentionBiasCoversOutput = true, Experts = new(),
         },
+        new("qwen3_vl_moe")
+        {
+            ModelTypes = ["qwen3_vl_moe", "qwen3_vl_moe_text"], GgufArchitectures = ["qwen3vlmoe"], SectionOrder = RopeSectionOrder.Interleaved,
+            QueryKeyNorm = QueryKeyNorm.Heads, WindowIsOptIn = true, AttentionBiasCoversOutput = true, Experts = new(),
+        },
+        new("deepseek_v3")
+        {
+            ModelTypes = ["deepseek_v3"], GgufArchitectures = ["deepseek2"], IsLatent = true, Rope = RopeStyle.Pairs, GgufRope = RopeStyle.Pairs,
+            Experts = new() { Score = RouterScore.Sigmoid, HasBias = true },
+        },
+        new("gpt_oss")
+        {
+            // No GGUF of it is at hand to test with.
+            ModelTypes = ["gpt_oss"], GgufArchitectures = [], HasSinks = true, AttentionBiasCoversOutput = true, Activation = ActivationKind.ClampedSwiglu,
+            Experts = new() { HasBiases = true, AreTransposed = true, AreInterleaved = true },
+            Tensors = DecoderTensors.HuggingFace with
+            {
+                Router = "layers.{0}.mlp.router", Sinks = "layers.{0}.self_attn.sinks",
+                ExpertGateUpBias = "layers.{0}.mlp.experts.gate_up_proj_bias", ExpertDownBias = "layers.{0}.mlp.experts.down_proj_bias",
+            },
+        },
         new("mixtral")
         {
             ModelTypes = ["mixtral"], GgufArchitectures = [], Experts = new(), Tensors = SparseBlocks,
@@ -118,13 +145,13 @@ internal sealed record DecoderFamily(string Name)
         },
         new("gemma3")
         {
-            ModelTypes = ["gemma3_text"], GgufArchitectures = ["gemma3"], Tensors = Gemma, AttentionBiasCoversOutput = true,
+            ModelTypes = ["gemma3_text", "gemma3"], GgufArchitectures = ["gemma3"], Tensors = Gemma, AttentionBiasCoversOutput = true,
             QueryKeyNorm = QueryKeyNorm.Heads, Norms = NormPlacement.Both, IsNormOffset = true, Activation = ActivationKind.GeluTanh,
             IsEmbeddingScaled = true, WindowPattern = 6, LocalTheta = 10000, GgufHiddenScaledLayers = 62,
         },
         new("glm4")
         {
-            ModelTypes = ["glm4"], GgufArchitectures = ["glm4"], Norms = NormPlacement.Both, Rope = RopeStyle.Pairs, GgufRope = RopeStyle.Pairs,
+            ModelTypes = ["glm4", "glm4v_text"], GgufArchitectures = ["glm4"], Norms = NormPlacement.Both, Rope = RopeStyle.Pairs, GgufRope = RopeStyle.Pairs,
             Tensors = DecoderTensors.HuggingFace with
             {
                 AttentionPostNorm = "layers.{0}.post_self_attn_layernorm", FeedForwardPostNorm = "layers.{0}.post_mlp_layernorm",
@@ -192,4 +219,13 @@ internal sealed record ExpertRules
 
     /// <summary>Whether a bias takes part in the choice.</summary>
     public bool HasBias { get; init; }
+
+    /// <summary>Whether the router and the experts have biases.</summary>
+    public bool HasBiases { get; init; }
+
+    /// <summary>Whether plain tensors of all experts always hold inputs by outputs; else their shape says it.</summary>
+    public bool AreTransposed { get; init; }
+
+    /// <summary>Whether gate and up alternate in a tensor of both; else up follows gate.</summary>
+    public bool AreInterleaved { get; init; }
 }

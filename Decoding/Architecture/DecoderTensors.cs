@@ -65,6 +65,38 @@ internal sealed record DecoderTensors
 
     public required string ExpertDown { get; init; }
 
+    /// <summary>Gates and ups of all experts in one tensor; used where the checkpoint has it.</summary>
+    public string? FusedExpertGateUp { get; init; }
+
+    /// <summary>The biases of the experts: one tensor for all, its whole name.</summary>
+    public string? ExpertDownBias { get; init; }
+
+    /// <summary>The biases of gate and up of all experts: one tensor, its whole name.</summary>
+    public string? ExpertGateUpBias { get; init; }
+
+    /// <summary>The sinks of a layer's heads: the whole name of a vector.</summary>
+    public string? Sinks { get; init; }
+
+    /// <summary>Latent attention: the queries' first and second projection, and the norm between.</summary>
+    public string LatentQueryDown { get; init; } = "";
+
+    public string LatentQueryNorm { get; init; } = "";
+
+    public string LatentQueryUp { get; init; } = "";
+
+    /// <summary>Latent attention: from the hidden state to the latent vector of keys and values and the shared key part, and its norm.</summary>
+    public string LatentKeyDown { get; init; } = "";
+
+    public string LatentKeyNorm { get; init; } = "";
+
+    /// <summary>Latent attention: from the latent vector to keys and values, head by head.</summary>
+    public string LatentKeyValueUp { get; init; } = "";
+
+    /// <summary>The same as two tensors [heads, rank, key part] and [heads, value, rank]; used where the checkpoint has them.</summary>
+    public string? LatentKeyUp { get; init; }
+
+    public string? LatentValueUp { get; init; }
+
     /// <summary>The gate of the expert that every token goes through.</summary>
     public required string SharedGate { get; init; }
 
@@ -83,6 +115,9 @@ internal sealed record DecoderTensors
         FeedForwardPostNorm = "blk.{0}.post_ffw_norm",
         Router = "blk.{0}.ffn_gate_inp", RouterBias = "blk.{0}.exp_probs_b.bias",
         ExpertGate = "blk.{0}.ffn_gate_exps", ExpertUp = "blk.{0}.ffn_up_exps", ExpertDown = "blk.{0}.ffn_down_exps",
+        LatentQueryDown = "blk.{0}.attn_q_a", LatentQueryNorm = "blk.{0}.attn_q_a_norm", LatentQueryUp = "blk.{0}.attn_q_b",
+        LatentKeyDown = "blk.{0}.attn_kv_a_mqa", LatentKeyNorm = "blk.{0}.attn_kv_a_norm", LatentKeyValueUp = "blk.{0}.attn_kv_b",
+        LatentKeyUp = "blk.{0}.attn_k_b", LatentValueUp = "blk.{0}.attn_v_b",
         SharedGate = "blk.{0}.ffn_gate_shexp", SharedUp = "blk.{0}.ffn_up_shexp", SharedDown = "blk.{0}.ffn_down_shexp",
     };
 
@@ -100,6 +135,10 @@ internal sealed record DecoderTensors
         Router = "layers.{0}.mlp.gate", RouterBias = "layers.{0}.mlp.gate.e_score_correction_bias",
         ExpertGate = "layers.{0}.mlp.experts.{1}.gate_proj", ExpertUp = "layers.{0}.mlp.experts.{1}.up_proj",
         ExpertDown = "layers.{0}.mlp.experts.{1}.down_proj",
+        FusedExpertGateUp = "layers.{0}.mlp.experts.gate_up_proj",
+        LatentQueryDown = "layers.{0}.self_attn.q_a_proj", LatentQueryNorm = "layers.{0}.self_attn.q_a_layernorm",
+        LatentQueryUp = "layers.{0}.self_attn.q_b_proj", LatentKeyDown = "layers.{0}.self_attn.kv_a_proj_with_mqa",
+        LatentKeyNorm = "layers.{0}.self_attn.kv_a_layernorm", LatentKeyValueUp = "layers.{0}.self_attn.kv_b_proj",
         SharedGate = "layers.{0}.mlp.shared_experts.gate_proj", SharedUp = "layers.{0}.mlp.shared_experts.up_proj",
         SharedDown = "layers.{0}.mlp.shared_experts.down_proj",
     };
@@ -107,6 +146,11 @@ internal sealed record DecoderTensors
     /// <summary>These names below a prefix; the head has one of its own.</summary>
     public DecoderTensors Below(string prefix, string headPrefix) => this with
     {
+        FusedExpertGateUp = FusedExpertGateUp is null ? null : prefix + FusedExpertGateUp, Sinks = Sinks is null ? null : prefix + Sinks,
+        ExpertGateUpBias = ExpertGateUpBias is null ? null : prefix + ExpertGateUpBias,
+        ExpertDownBias = ExpertDownBias is null ? null : prefix + ExpertDownBias,
+        LatentQueryDown = prefix + LatentQueryDown, LatentQueryNorm = prefix + LatentQueryNorm, LatentQueryUp = prefix + LatentQueryUp,
+        LatentKeyDown = prefix + LatentKeyDown, LatentKeyNorm = prefix + LatentKeyNorm, LatentKeyValueUp = prefix + LatentKeyValueUp,
         Embedding = prefix + Embedding, FinalNorm = prefix + FinalNorm, Head = headPrefix + Head,
         AttentionNorm = prefix + AttentionNorm, Query = prefix + Query, Key = prefix + Key, Value = prefix + Value,
         FusedQkv = FusedQkv is null ? null : prefix + FusedQkv, Output = prefix + Output,
@@ -119,14 +163,19 @@ internal sealed record DecoderTensors
         SharedGate = prefix + SharedGate, SharedUp = prefix + SharedUp, SharedDown = prefix + SharedDown,
     };
 
-    /// <summary>These names, the fused ones only where the checkpoint has them.</summary>
-    public DecoderTensors In(Checkpoint checkpoint) => this with
+    /// <summary>These names, the fused ones only where the checkpoint has them; experts are looked for in the last layer, which has them in every family.</summary>
+    public DecoderTensors In(Checkpoint checkpoint, int layers) => this with
     {
+        FusedExpertGateUp = FusedExpertGateUp is not null && HoldsExperts(checkpoint, InLayer(FusedExpertGateUp, layers - 1)) ? FusedExpertGateUp : null,
+        LatentKeyUp = LatentKeyUp is not null && checkpoint.HasMatrix(InLayer(LatentKeyUp, 0)) ? LatentKeyUp : null,
         FusedQkv = FusedQkv is not null && checkpoint.HasMatrix(InLayer(FusedQkv, 0)) ? FusedQkv : null,
         FusedGateUp = FusedGateUp is not null && checkpoint.HasMatrix(InLayer(FusedGateUp, 0)) && !checkpoint.HasMatrix(InLayer(Gate, 0))
             ? FusedGateUp
             : null,
     };
+
+    private static bool HoldsExperts(Checkpoint checkpoint, string module) =>
+        checkpoint.TryGetTensor(module, out _) || checkpoint.TryGetTensor(module + "_blocks", out _) || checkpoint.HasMatrix(module);
 
     /// <summary>A name in a layer.</summary>
     public static string InLayer(string pattern, int layer, int expert = 0) => string.Format(CultureInfo.InvariantCulture, pattern, layer, expert);

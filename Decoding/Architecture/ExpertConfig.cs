@@ -36,6 +36,9 @@ internal sealed record ExpertConfig
     /// <summary>Width of the expert that every token goes through; 0 when there is none.</summary>
     public int SharedSize { get; init; }
 
+    /// <summary>Whether the router and the experts' matrices have biases.</summary>
+    public bool HasBiases { get; init; }
+
     /// <summary>What the numbers break, as text; null when they are possible.</summary>
     public string? Fault() =>
         Count < 2 ? $"{Count} experts are no mixture"

@@ -19,15 +19,22 @@ internal static class GgufDecoder
         layers = Math.Max(1, layers - (OptionalDimension(a + ".nextn_predict_layers", 4096, least: 0) ?? 0));
         int queryHeads = Dimension(a + ".attention.head_count", 65536);
         int keyHeads = OptionalDimension(a + ".attention.head_count_kv", 65536) ?? queryHeads;
-        int headSize = OptionalDimension(a + ".attention.key_length", 65536) ?? hidden / queryHeads;
+        LatentAttention? latent = !family.IsLatent ? null : new(
+            OptionalDimension(a + ".attention.q_lora_rank", 65536) ?? 0, Dimension(a + ".attention.kv_lora_rank", 65536), Dimension(a + ".rope.dimension_count", 65536));
+        if (latent is not null)
+            keyHeads = queryHeads;
+        // With latent attention the plain names are those of the latent vectors in the newer files.
+        string lengths = metadata.TryGet(a + ".attention.key_length_mla", out _) ? "_mla" : "";
+        int headSize = OptionalDimension(a + ".attention.key_length" + lengths, 65536) ?? hidden / queryHeads;
+        int valueSize = OptionalDimension(a + ".attention.value_length" + lengths, 65536) ?? headSize;
         if (queryHeads % keyHeads != 0)
             throw new InvalidModelException(file, a + ".attention.head_count_kv", $"{queryHeads} query heads cannot share {keyHeads} key heads evenly");
         if (headSize < 2 || headSize % 2 != 0 || (long)(queryHeads + (2 * keyHeads)) * headSize > ConfigSection.MaxDimension)
             throw new InvalidModelException(file, a + ".attention.key_length", $"{queryHeads} heads of {headSize} are not possible");
-        if ((OptionalDimension(a + ".attention.value_length", 65536) ?? headSize) != headSize)
+        if (latent is null && valueSize != headSize)
             throw new UnsupportedException($"{a}.attention.value_length ({file})", "values must be as long as keys in this family");
         int rotary = OptionalDimension(a + ".rope.dimension_count", 65536) ?? headSize;
-        if (rotary > headSize || rotary % 2 != 0)
+        if (rotary > headSize || rotary % 2 != 0 || (latent is not null && rotary >= headSize))
             throw new InvalidModelException(file, a + ".rope.dimension_count", $"{rotary} of {headSize} elements cannot rotate");
 
         int window = OptionalDimension(a + ".attention.sliding_window", 1 << 28, least: 0) ?? 0;
@@ -60,7 +67,9 @@ internal static class GgufDecoder
                 : rope with { Theta = OptionalNumber(a + ".rope.freq_base_swa", 1e-3, 1e12) ?? family.LocalTheta, Scaling = RopeScaling.None },
             LayerRopes = LayerRopes(),
             Windows = windows,
-            AttentionScale = OptionalNumber(a + ".attention.scale", 0, 1e12)
+            Latent = latent,
+            ValueSize = latent is null ? 0 : valueSize,
+            AttentionScale = latent is not null ? LatentScale() : OptionalNumber(a + ".attention.scale", 0, 1e12)
                 ?? (family.GgufHiddenScaledLayers == layers ? 1 / Math.Sqrt((double)hidden / queryHeads) : null),
             AttentionSoftCap = (float)(OptionalNumber(a + ".attn_logit_softcapping", 0, 1e12) ?? 0),
             QueryScale = QueryScale(),
@@ -156,6 +165,14 @@ internal static class GgufDecoder
             throw new InvalidModelException(file, key, $"expected a number from {min} to {max}, found {Found(key)}");
         }
 
+        double LatentScale()
+        {
+            // The file's multiplier is 0.1 times the configuration's.
+            double multiplier = 10 * (OptionalNumber(a + ".rope.scaling.yarn_log_multiplier", 0, 1e12) ?? 0);
+            double scale = multiplier == 0 ? 1 : RopeScaling.YarnScale(OptionalNumber(a + ".rope.scaling.factor", 1e-3, 1e12) ?? 1, multiplier);
+            return scale * scale / Math.Sqrt(headSize);
+        }
+
         string Found(string key) => metadata.TryGet(key, out GgufValue value) ? value.ToString() : "nothing";
 
         LayerRope[]? LayerRopes() =>
@@ -209,7 +226,9 @@ internal static class GgufDecoder
                         OriginalContext = original,
                         BetaFast = OptionalNumber(a + ".rope.scaling.yarn_beta_fast", 1e-3, 1e12) ?? 32,
                         BetaSlow = OptionalNumber(a + ".rope.scaling.yarn_beta_slow", 1e-3, 1e12) ?? 1,
-                        AttentionFactor = (attention ?? 1) * RopeScaling.YarnScale(factor) / (multiplier == 0 ? 1 : RopeScaling.YarnScale(factor, multiplier)),
+                        // With latent attention both scales of the configuration are the same, and the scores' scale holds them.
+                        AttentionFactor = (attention ?? 1) * (latent is not null ? 1
+                            : RopeScaling.YarnScale(factor) / (multiplier == 0 ? 1 : RopeScaling.YarnScale(factor, multiplier))),
                     };
                 default:
                     throw new UnsupportedException(

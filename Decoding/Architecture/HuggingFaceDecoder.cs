@@ -23,8 +23,13 @@ internal static class HuggingFaceDecoder
         int hidden = text.Dimension("hidden_size"), layers = text.Dimension("num_hidden_layers", 4096);
         int queryHeads = text.Dimension("num_attention_heads", 65536);
         int keyHeads = text.OptionalDimension("num_key_value_heads", 65536) ?? queryHeads;
-        int headSize = text.OptionalDimension("head_dim", 65536) ?? hidden / queryHeads;
-        if (!text.Has("head_dim") && hidden % queryHeads != 0)
+        LatentAttention? latent = !family.IsLatent ? null : new(
+            text.OptionalDimension("q_lora_rank", 65536) ?? 0, text.Dimension("kv_lora_rank", 65536), text.Dimension("qk_rope_head_dim", 65536));
+        if (latent is not null)
+            keyHeads = queryHeads;
+        int headSize = latent is not null ? text.Dimension("qk_nope_head_dim", 65536) + latent.RopeSize
+            : text.OptionalDimension("head_dim", 65536) ?? hidden / queryHeads;
+        if (latent is null && !text.Has("head_dim") && hidden % queryHeads != 0)
             throw new InvalidModelException(file, text.Field("num_attention_heads"), $"{queryHeads} heads do not divide hidden_size {hidden} evenly, and there is no head_dim");
         if (queryHeads % keyHeads != 0)
             throw new InvalidModelException(file, text.Field("num_key_value_heads"), $"{queryHeads} query heads cannot share {keyHeads} key heads evenly");
@@ -32,7 +37,12 @@ internal static class HuggingFaceDecoder
             throw new InvalidModelException(file, text.Field("head_dim"), $"{queryHeads} heads of {headSize} are not possible");
         bool attentionBias = text.Bool(family.BiasField, family.QkvBias);
         int[] windows = ReadWindows(text, family, layers);
-        (RopeConfig rope, RopeConfig? localRope) = ReadRopes(text, family, headSize);
+        if (latent is not null && attentionBias)
+            throw new UnsupportedException($"Latent attention with biases ({file})", "supported without attention_bias");
+        (RopeConfig rope, RopeConfig? localRope) = ReadRopes(text, family, latent?.RopeSize ?? headSize);
+        if (latent is not null && (rope.RotaryDimensions != latent.RopeSize || latent.RopeSize >= headSize))
+            throw new InvalidModelException(file, text.Field("qk_rope_head_dim"), $"{rope.RotaryDimensions} of {headSize} elements cannot rotate");
+        ActivationKind activation = ReadActivation(text, family);
         return new DecoderConfig
         {
             Architecture = modelType,
@@ -49,10 +59,14 @@ internal static class HuggingFaceDecoder
             LocalRope = localRope,
             LayerRopes = ReadLayerRopes(text, family, windows, localRope is not null),
             Windows = windows,
-            AttentionScale = ReadAttentionScale(text),
+            HasSinks = family.HasSinks,
+            Latent = latent,
+            ValueSize = latent is null ? 0 : text.Dimension("v_head_dim", 65536),
+            AttentionScale = latent is null ? ReadAttentionScale(text) : LatentScale(text, headSize),
             AttentionSoftCap = (float)text.Number("attn_logit_softcapping", 0, 0, MaxNumber),
             QueryScale = ReadQueryScale(text, headSize, rope),
-            Activation = ReadActivation(text, family),
+            Activation = activation,
+            ActivationLimit = activation == ActivationKind.ClampedSwiglu ? ReadActivationLimit(text) : 0,
             QkvBias = attentionBias,
             OutputBias = attentionBias && family.AttentionBiasCoversOutput,
             FeedForwardBias = text.Bool("mlp_bias", false),
@@ -95,6 +109,7 @@ internal static class HuggingFaceDecoder
             },
             IsRenormalized = text.Bool("norm_topk_prob", true),
             Scale = (float)text.Number("routed_scaling_factor", 1, 0, MaxNumber),
+            HasBiases = rules.HasBiases,
             HasBias = rules.HasBias && text.Bool("use_routing_bias", true),
             Groups = text.OptionalDimension("n_group", 65536) ?? 1,
             GroupsPerToken = text.OptionalDimension("topk_group", 65536) ?? 1,
@@ -107,6 +122,24 @@ internal static class HuggingFaceDecoder
         text.Has("attention_multiplier") ? text.Number("attention_multiplier", null, 0, MaxNumber)
         : text.Has("query_pre_attn_scalar") ? 1 / Math.Sqrt(text.Number("query_pre_attn_scalar", null, 1 / MaxNumber, MaxNumber))
         : null;
+
+    /// <summary>1 / sqrt(head size), times the square of yarn's scale of all dimensions. Source: DeepSeek-V3's published model code.</summary>
+    private static double LatentScale(ConfigSection text, int headSize)
+    {
+        ConfigSection? rope = text.Section("rope_parameters") ?? text.Section("rope_scaling");
+        double all = rope?.Number("mscale_all_dim", 0, 0, MaxNumber) ?? 0;
+        double scale = all == 0 ? 1 : RopeScaling.YarnScale(rope!.Number("factor", 1, 1e-3, MaxNumber), all);
+        return scale * scale / Math.Sqrt(headSize);
+    }
+
+    private static float ReadActivationLimit(ConfigSection text)
+    {
+        // The published code fixes it; a file that says otherwise means another function.
+        double alpha = text.Number("swiglu_alpha", 1.702, 0, MaxNumber);
+        return alpha == 1.702
+            ? (float)text.Number("swiglu_limit", 7, 0, MaxNumber)
+            : throw new UnsupportedException($"swiglu_alpha {alpha} ({text.File})", "supported is 1.702");
+    }
 
     private static PositionScale? ReadQueryScale(ConfigSection text, int headSize, RopeConfig rope)
     {
@@ -157,7 +190,8 @@ internal static class HuggingFaceDecoder
         rotary &= ~1;
         if (rotary < 2)
             throw new InvalidModelException(text.File, text.Field("partial_rotary_factor"), $"{partial} of a head of {headSize} leaves nothing to rotate");
-        var config = new RopeConfig { Theta = theta, RotaryDimensions = rotary, Style = family.Rope };
+        RopeStyle style = text.Bool("rope_interleave", true) ? family.Rope : RopeStyle.Halves;
+        var config = new RopeConfig { Theta = theta, RotaryDimensions = rotary, Style = style };
         if (rope is null)
             return config;
         IReadOnlyList<int> sections = rope.Integers("mrope_section", 8);
@@ -270,7 +304,11 @@ internal static class HuggingFaceDecoder
         return windows;
     }
 
-    private static ActivationKind ReadActivation(ConfigSection text, DecoderFamily family) => (text.String("hidden_activation") ?? text.String("hidden_act")) switch
+    // gpt-oss writes silu and means its own.
+    private static ActivationKind ReadActivation(ConfigSection text, DecoderFamily family) =>
+        family.Activation == ActivationKind.ClampedSwiglu ? family.Activation : ReadActivationName(text, family);
+
+    private static ActivationKind ReadActivationName(ConfigSection text, DecoderFamily family) => (text.String("hidden_activation") ?? text.String("hidden_act")) switch
     {
         null => family.Activation,
         "silu" or "swish" => ActivationKind.Silu,

@@ -14,7 +14,7 @@ internal sealed partial class Decoder
         TensorView input = PreNormed(stream, hidden, layer.FeedForwardNorm, scratch);
 
         TensorView logits = own.RouterLogits.SliceRows(0, tokens);
-        stream.Linear(input, weights.Router, logits);
+        stream.Linear(input, weights.Router, logits, weights.RouterLinearBias);
         stream.Download(logits, own.HostLogits);
         stream.Synchronize();
         own.Router.Route(own.HostLogits.As<float>()[..(int)logits.Length], weights.RouterBias, tokens);
@@ -25,12 +25,17 @@ internal sealed partial class Decoder
         stream.Upload(places, own.Router.Places[..pairs]);
         stream.Upload(scales, own.Router.Weights[..pairs]);
 
+        if (weights.GateBias is not null)
+            stream.Upload(own.PairExperts.SliceColumns(0, pairs), own.Router.Experts[..pairs]);
+
         var groups = new ExpertGroups(offsets);
         TensorView sorted = own.Sorted.SliceRows(0, pairs), gate = own.Gate.SliceRows(0, pairs), up = own.Up.SliceRows(0, pairs);
         stream.GatherRows(input, rows, sorted);
         stream.Linear(sorted, weights.Gate, gate, experts: groups);
         stream.Linear(sorted, weights.Up, up, experts: groups);
-        stream.GatedActivation(gate, up, gate, config.Activation);
+        AddBiases(stream, own, weights.GateBias, gate);
+        AddBiases(stream, own, weights.UpBias, up);
+        stream.GatedActivation(gate, up, gate, config.Activation, config.ActivationLimit);
         TensorView branch = own.Branch.SliceRows(0, tokens);
         if (weights.Shared is { } shared)
             stream.Linear(Gated(stream, workspace, input, shared), shared.Down, branch, shared.DownBias);
@@ -39,6 +44,7 @@ internal sealed partial class Decoder
 
         // Neither the sorted input nor the normed one is needed any more.
         stream.Linear(gate, weights.Down, sorted, experts: groups);
+        AddBiases(stream, own, weights.DownBias, sorted);
         for (int k = 0; k < perToken; k++)
         {
             stream.GatherRows(sorted, places.SliceColumns(k * tokens, tokens), scratch);
@@ -46,5 +52,15 @@ internal sealed partial class Decoder
         }
 
         AddBranch(stream, hidden, branch, layer.FeedForwardPostNorm);
+    }
+
+    /// <summary>Adds to each pair of token and expert the bias of the expert.</summary>
+    private static void AddBiases(CommandStream stream, ExpertWorkspace own, TensorView? biases, TensorView output)
+    {
+        if (biases is not { } table)
+            return;
+        TensorView rows = own.Biases.SliceRows(0, output.Rows).SliceColumns(0, output.Columns);
+        stream.GatherRows(table, own.PairExperts.SliceColumns(0, output.Rows), rows);
+        stream.Add(output, rows, output);
     }
 }

@@ -39,7 +39,7 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
         for (int i = 0; i < _layers; i++)
         {
             DecoderWeights.Layer layer = weights.Layers[i];
-            AttentionParameters attention = config.Attention(i);
+            AttentionParameters attention = config.Attention(i) with { Sinks = layer.Sinks };
             AttentionInput(stream, workspace, cache, i, tokens);
             stream.PagedAttention(qkv.SliceColumns(0, config.QuerySize), cache, i, batch, attention, attended);
             AddBranch(stream, workspace, attended, layer.Output, layer.OutputBias, layer.AttentionPostNorm);
@@ -87,6 +87,12 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
         TensorView hidden = workspace.Hidden.SliceRows(0, tokens), normed = workspace.Normed.SliceRows(0, tokens);
         TensorView qkv = workspace.Qkv.SliceRows(0, tokens), slots = workspace.Slots.SliceColumns(0, tokens);
         RopeArguments? rope = RopeOf(workspace, index, tokens);
+        if (layer.Latent is { } latent)
+        {
+            LatentInput(stream, workspace, cache, index, latent, rope!.Value, tokens);
+            return;
+        }
+
         if (layer.AttentionNorm is { } norm && config.QueryKeyNorm != QueryKeyNorm.Row && workspace.QueryAngles is null)
         {
             stream.AttentionInput(new AttentionInputArguments
@@ -94,7 +100,7 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
                 Hidden = hidden,
                 NormWeight = norm,
                 Epsilon = config.NormEpsilon,
-                Qkv = layer.Qkv,
+                Qkv = layer.Qkv!,
                 Bias = layer.QkvBias,
                 QueryNorm = layer.QueryNorm,
                 KeyNorm = layer.KeyNorm,
@@ -110,7 +116,7 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
         }
 
         TensorView query = qkv.SliceColumns(0, config.QuerySize), key = qkv.SliceColumns(config.QuerySize, config.KeySize);
-        stream.Linear(PreNormed(stream, hidden, layer.AttentionNorm, normed), layer.Qkv, qkv, layer.QkvBias);
+        stream.Linear(PreNormed(stream, hidden, layer.AttentionNorm, normed), layer.Qkv!, qkv, layer.QkvBias);
         if (layer.QueryNorm is { } queryNorm)
             stream.RmsNorm(query, queryNorm, query, config.NormEpsilon);
         if (layer.KeyNorm is { } keyNorm)

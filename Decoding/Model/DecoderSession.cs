@@ -51,6 +51,14 @@ internal sealed class DecoderSession : IDisposable
             for (int i = 0; i < pages.Length; i++)
                 pages[i] = i;
             _stream.Upload<int>(_workspace.PageTable, pages);
+            if (_workspace.Latent is { } latent)
+            {
+                int[] rows = new int[latent.HeadRows.Columns];
+                for (int i = 0; i < rows.Length; i++)
+                    rows[i] = i / decoder.Config.QueryHeads;
+                _stream.Upload<int>(latent.HeadRows, rows);
+            }
+
             _plannedLength = ContextTokens;
             foreach ((RopeConfig rope, RopeTable table) in Ropes())
             {
@@ -86,7 +94,7 @@ internal sealed class DecoderSession : IDisposable
     {
         int pageSize = capabilities.PageSizes[0];
         return new(
-            config.Layers, config.KeyHeads, config.HeadSize, config.HeadSize, pageSize,
+            config.Layers, config.KeyHeads, config.HeadSize, config.ValueHeadSize, pageSize,
             (int)(((long)contextTokens + pageSize - 1) / pageSize), capabilities.KvFormats[0]);
     }
 

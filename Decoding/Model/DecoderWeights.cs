@@ -49,8 +49,26 @@ internal sealed class DecoderWeights : IDisposable
         }
     }
 
-    /// <summary>The vectors that <see cref="Load"/> uploads, each into a buffer of its own, by their elements of 4 bytes.</summary>
-    public static IEnumerable<int> VectorLengths(DecoderConfig config)
+    /// <summary>The vectors and tables that <see cref="Load"/> uploads, each into a buffer of its own, by their bytes.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="activation">The device's activation type.</param>
+    public static IEnumerable<long> VectorBytes(DecoderConfig config, ElementType activation)
+    {
+        foreach (int length in VectorLengths(config))
+            yield return 4L * length;
+        if (config.Experts is not { HasBiases: true } experts)
+            yield break;
+        for (int layer = 0; layer < config.Layers; layer++)
+        {
+            if (!config.HasExperts(layer))
+                continue;
+            yield return (long)experts.Count * experts.FeedForwardSize * activation.Size();
+            yield return (long)experts.Count * experts.FeedForwardSize * activation.Size();
+            yield return (long)experts.Count * config.HiddenSize * activation.Size();
+        }
+    }
+
+    private static IEnumerable<int> VectorLengths(DecoderConfig config)
     {
         yield return config.HiddenSize;
         for (int layer = 0; layer < config.Layers; layer++)
@@ -66,6 +84,17 @@ internal sealed class DecoderWeights : IDisposable
                 yield return config.QueryKeyNorm == QueryKeyNorm.Row ? config.KeySize : config.HeadSize;
             }
 
+            if (config.Latent is { } latent)
+            {
+                yield return latent.KeyRank;
+                if (latent.QueryRank > 0)
+                    yield return latent.QueryRank;
+            }
+
+            if (config.HasSinks)
+                yield return config.QueryHeads;
+            if (config.HasExperts(layer) && config.Experts!.HasBiases)
+                yield return config.Experts.Count;
             if (config.OutputBias)
                 yield return config.HiddenSize;
             int width = config.HasExperts(layer) ? config.Experts!.SharedSize : config.FeedForwardSize;
@@ -101,15 +130,17 @@ internal sealed class DecoderWeights : IDisposable
         for (int i = 0; i < layers.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            MatrixSpec[] qkv = description.Qkv(i);
-            var output = new MatrixSpec(Name(names.Output), hidden, config.QuerySize);
+            MatrixSpec[] qkv = config.Latent is null ? description.Qkv(i) : [];
+            var output = new MatrixSpec(Name(names.Output), hidden, config.AttendedSize);
             (int queryNorm, int keyNorm) = config.QueryKeyNorm == QueryKeyNorm.Row
                 ? (config.QuerySize, config.KeySize)
                 : (config.HeadSize, config.HeadSize);
             layers[i] = new Layer
             {
                 AttentionNorm = Norm(names.AttentionNorm, hidden, config.HasPreNorms),
-                Qkv = Own(uploader.Matrix(cancellation, qkv)),
+                Qkv = config.Latent is null ? Own(uploader.Matrix(cancellation, qkv)) : null,
+                Latent = config.Latent is { } latent ? Latent(latent) : null,
+                Sinks = config.HasSinks ? OwnVector(uploader.Vector(Name(names.Sinks!), config.QueryHeads)) : null,
                 QkvBias = Bias(config.QkvBias, qkv),
                 QueryNorm = Norm(names.QueryNorm, queryNorm, config.QueryKeyNorm != QueryKeyNorm.None),
                 KeyNorm = Norm(names.KeyNorm, keyNorm, config.QueryKeyNorm != QueryKeyNorm.None),
@@ -135,11 +166,28 @@ internal sealed class DecoderWeights : IDisposable
                 DownBias = Bias(config.FeedForwardBias, down),
             };
 
+            LatentInput Latent(LatentAttention latent) => new()
+            {
+                Down = Own(uploader.Matrix(cancellation, description.LatentDown(i))),
+                QueryNorm = Norm(names.LatentQueryNorm, latent.QueryRank, latent.QueryRank > 0),
+                QueryUp = latent.QueryRank > 0 ? Own(uploader.Matrix(cancellation, description.LatentQueryUp(i))) : null,
+                KeyNorm = Norm(names.LatentKeyNorm, latent.KeyRank, true)!.Value,
+                KeyUp = Own(uploader.Matrix(cancellation, description.LatentUp(i, isKey: true))),
+                ValueUp = Own(uploader.Matrix(cancellation, description.LatentUp(i, isKey: false))),
+            };
+
             Experts Mixture()
             {
                 ExpertConfig experts = config.Experts!;
+                (TensorView? gateBias, TensorView? upBias) = experts.HasBiases ? GateUpBiases(experts) : (null, null);
                 return new()
                 {
+                    RouterLinearBias = experts.HasBiases ? OwnVector(uploader.Vector(Name(names.Router) + ".bias", experts.Count)) : null,
+                    GateBias = gateBias,
+                    UpBias = upBias,
+                    DownBias = experts.HasBiases
+                        ? OwnVector(uploader.Table(checkpoint.ReadVector(Name(names.ExpertDownBias!), experts.Count * hidden), experts.Count, hidden))
+                        : null,
                     Router = Own(uploader.Matrix(cancellation, new MatrixSpec(Name(names.Router), experts.Count, hidden))),
                     RouterBias = experts.HasBias ? checkpoint.ReadVector(Name(names.RouterBias), experts.Count) : [],
                     Gate = Own(uploader.Experts(cancellation, experts.Count, description.ExpertMatrices(names.ExpertGate, i, isDown: false))),
@@ -147,6 +195,16 @@ internal sealed class DecoderWeights : IDisposable
                     Down = Own(uploader.Experts(cancellation, experts.Count, description.ExpertMatrices(names.ExpertDown, i, isDown: true))),
                     Shared = experts.SharedSize == 0 ? null : Block(description.SharedGateUp(i), description.SharedDown(i)),
                 };
+            }
+
+            (TensorView? Gate, TensorView? Up) GateUpBiases(ExpertConfig experts)
+            {
+                int width = experts.FeedForwardSize;
+                float[] both = checkpoint.ReadVector(Name(names.ExpertGateUpBias!), checked(2 * experts.Count * width));
+                float[] gate = new float[both.Length / 2], up = new float[both.Length / 2];
+                for (int j = 0; j < gate.Length; j++)
+                    (gate[j], up[j]) = (both[2 * j], both[(2 * j) + 1]);
+                return (OwnVector(uploader.Table(gate, experts.Count, width)), OwnVector(uploader.Table(up, experts.Count, width)));
             }
 
             TensorView? Bias(bool exists, params ReadOnlySpan<MatrixSpec> parts) => exists ? OwnVector(uploader.Biases(parts)) : null;
@@ -173,7 +231,13 @@ internal sealed class DecoderWeights : IDisposable
     {
         public TensorView? AttentionNorm { get; init; }
 
-        public required DeviceWeight Qkv { get; init; }
+        /// <summary>Null where attention is latent.</summary>
+        public DeviceWeight? Qkv { get; init; }
+
+        /// <summary>Null where attention is not latent.</summary>
+        public LatentInput? Latent { get; init; }
+
+        public TensorView? Sinks { get; init; }
 
         public TensorView? QkvBias { get; init; }
 
@@ -198,6 +262,24 @@ internal sealed class DecoderWeights : IDisposable
         public TensorView? FeedForwardPostNorm { get; init; }
     }
 
+    /// <summary>The projections of latent attention.</summary>
+    public sealed record LatentInput
+    {
+        /// <summary>From the hidden state to the queries' latent vector (or the queries), that of keys and values, the shared key part.</summary>
+        public required DeviceWeight Down { get; init; }
+
+        public TensorView? QueryNorm { get; init; }
+
+        public DeviceWeight? QueryUp { get; init; }
+
+        public required TensorView KeyNorm { get; init; }
+
+        /// <summary>To the part of each key head that does not rotate.</summary>
+        public required DeviceWeight KeyUp { get; init; }
+
+        public required DeviceWeight ValueUp { get; init; }
+    }
+
     /// <summary>A gated feed-forward block.</summary>
     public sealed record FeedForward
     {
@@ -216,6 +298,17 @@ internal sealed class DecoderWeights : IDisposable
         public required DeviceWeight Router { get; init; }
 
         public required float[] RouterBias { get; init; }
+
+        /// <summary>float32 [1, experts]: the bias of the router's projection, which its logits hold.</summary>
+        public TensorView? RouterLinearBias { get; init; }
+
+        /// <summary>[experts, width], activation type.</summary>
+        public TensorView? GateBias { get; init; }
+
+        public TensorView? UpBias { get; init; }
+
+        /// <summary>[experts, hidden], activation type.</summary>
+        public TensorView? DownBias { get; init; }
 
         public required DeviceWeight Gate { get; init; }
 

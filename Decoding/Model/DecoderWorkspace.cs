@@ -39,7 +39,7 @@ internal sealed class DecoderWorkspace : IDisposable
             Hidden = Allocate(type, maxTokens, config.HiddenSize);
             Normed = Allocate(type, maxTokens, config.HiddenSize);
             Qkv = Allocate(type, maxTokens, config.QkvSize);
-            Attended = Allocate(type, maxTokens, config.QueryHeads * config.HeadSize);
+            Attended = Allocate(type, maxTokens, config.AttendedSize);
             Projected = Allocate(type, maxTokens, 2 * config.WidestFeedForward);
             Activated = Allocate(type, maxTokens, config.WidestFeedForward);
             Rope = AllocateRope(config.Rope);
@@ -48,6 +48,18 @@ internal sealed class DecoderWorkspace : IDisposable
             {
                 QueryScales = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
                 QueryAngles = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
+            }
+
+            if (config.Latent is { } latent)
+            {
+                Latent = new LatentWorkspace
+                {
+                    Down = Allocate(type, maxTokens, latent.DownSize(config)),
+                    KeyParts = Allocate(type, maxTokens, config.QueryHeads * (config.HeadSize - latent.RopeSize)),
+                    Keys = Allocate(type, maxTokens, config.KeySize),
+                    Values = Allocate(type, maxTokens, config.AttendedSize),
+                    HeadRows = Allocate(ElementType.Int32, 1, checked(maxTokens * config.QueryHeads)),
+                };
             }
 
             if (config.Experts is { } experts)
@@ -65,6 +77,8 @@ internal sealed class DecoderWorkspace : IDisposable
                     Gate = Allocate(type, pairs, experts.FeedForwardSize),
                     Up = Allocate(type, pairs, experts.FeedForwardSize),
                     Branch = Allocate(type, maxTokens, config.HiddenSize),
+                    PairExperts = experts.HasBiases ? Allocate(ElementType.Int32, 1, pairs) : default,
+                    Biases = experts.HasBiases ? Allocate(type, pairs, Math.Max(experts.FeedForwardSize, config.HiddenSize)) : default,
                     HostLogits = allocateHost(4L * maxTokens * experts.Count)!,
                 };
             }
@@ -143,6 +157,9 @@ internal sealed class DecoderWorkspace : IDisposable
     /// <summary>The angles of <see cref="Rope"/> times the scales.</summary>
     public TensorView? QueryAngles { get; }
 
+    /// <summary>What latent attention needs; null without it.</summary>
+    public LatentWorkspace? Latent { get; }
+
     /// <summary>What layers with experts need; null without them.</summary>
     public ExpertWorkspace? Experts { get; }
 
@@ -211,6 +228,31 @@ internal sealed record ExpertWorkspace
     /// <summary>[pairs, expert width].</summary>
     public required TensorView Up { get; init; }
 
+    /// <summary>int32 [1, pairs]: the expert of each pair; empty where experts have no biases.</summary>
+    public TensorView PairExperts { get; init; }
+
+    /// <summary>[pairs, width or hidden]: the bias of each pair; empty where experts have none.</summary>
+    public TensorView Biases { get; init; }
+
     /// <summary>[tokens, hidden]: the weighted sum.</summary>
     public required TensorView Branch { get; init; }
+}
+
+/// <summary>What latent attention needs to make keys and values of a step; buffers are the workspace's.</summary>
+internal sealed record LatentWorkspace
+{
+    /// <summary>[tokens, see <see cref="LatentAttention.DownSize"/>].</summary>
+    public required TensorView Down { get; init; }
+
+    /// <summary>[tokens, heads * part that does not rotate].</summary>
+    public required TensorView KeyParts { get; init; }
+
+    /// <summary>[tokens, heads * head size].</summary>
+    public required TensorView Keys { get; init; }
+
+    /// <summary>[tokens, heads * value size].</summary>
+    public required TensorView Values { get; init; }
+
+    /// <summary>int32 [1, tokens * heads]: the token of each head; uploaded once by the session.</summary>
+    public required TensorView HeadRows { get; init; }
 }

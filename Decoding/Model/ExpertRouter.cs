@@ -13,6 +13,7 @@ internal sealed class ExpertRouter(ExpertConfig config, int maxTokens)
 {
     private readonly int[] _offsets = new int[config.Count + 1];
     private readonly int[] _rows = new int[maxTokens * config.PerToken];
+    private readonly int[] _experts = new int[config.HasBiases ? maxTokens * config.PerToken : 0];
     private readonly int[] _places = new int[maxTokens * config.PerToken];
     private readonly int[] _chosen = new int[maxTokens * config.PerToken];
     private readonly float[] _weights = new float[maxTokens * config.PerToken];
@@ -25,6 +26,9 @@ internal sealed class ExpertRouter(ExpertConfig config, int maxTokens)
 
     /// <summary>The token of each pair, sorted by expert [tokens * per token].</summary>
     public ReadOnlySpan<int> Rows => _rows;
+
+    /// <summary>The expert of each pair [tokens * per token]; empty where experts have no biases.</summary>
+    public ReadOnlySpan<int> Experts => _experts;
 
     /// <summary>For the first choice of every token, then the second, …: which pair it is [per token, tokens].</summary>
     public ReadOnlySpan<int> Places => _places;
@@ -56,6 +60,8 @@ internal sealed class ExpertRouter(ExpertConfig config, int maxTokens)
         {
             _offsets[e + 1] += _offsets[e];
             _next[e] = _offsets[e];
+            if (config.HasBiases)
+                _experts.AsSpan(_offsets[e].._offsets[e + 1]).Fill(e);
         }
 
         for (int t = 0; t < tokens; t++)

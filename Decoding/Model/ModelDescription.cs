@@ -54,14 +54,15 @@ internal sealed class ModelDescription : IDisposable
     {
         DecoderConfig config = Decoder.Config;
         long weights = 0;
-        var counted = new HashSet<string>();
+        // A tied head is the embedding; other tensors may be asked for part by part.
+        var tables = new HashSet<string>(Requirements.Weights.Where(w => w.Operator == Operator.Embed).Select(w => w.Tensor));
         foreach (WeightRequirement weight in Requirements.Weights)
         {
-            if (counted.Add(weight.Tensor))
+            if (weight.Operator == Operator.Embed || !tables.Contains(weight.Tensor))
                 weights += device.WeightBytes(weight.Rows, weight.Columns, weight.Format);
         }
 
-        weights += DecoderWeights.VectorLengths(config).Sum(length => device.BufferBytes(4L * length));
+        weights += DecoderWeights.VectorBytes(config, device.Capabilities.ActivationType).Sum(device.BufferBytes);
 
         long vision = Images?.MemoryBytes(device.Capabilities) ?? 0;
         int chunk = options.PrefillChunkTokens;

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Portable.Checkpoints;
 
 namespace Portable.Decoding;
@@ -18,6 +19,18 @@ public readonly record struct MatrixSpec(string Module, int Rows, int Columns)
 
     /// <summary>Output i is row RowOrder[i] of the tensor (and value i of its bias); null means as stored.</summary>
     public IReadOnlyList<int>? RowOrder { get; init; }
+
+    /// <summary>Rows of the matrix that the model gets.</summary>
+    internal int Outputs => RowOrder?.Count ?? (IsTransposed ? Columns : Rows);
+
+    /// <summary>Which matrix of a tensor with three dimensions; null for a tensor that is one matrix.</summary>
+    public int? Slice { get; init; }
+
+    /// <summary>
+    /// Whether the tensor holds inputs by outputs, so that rows are its columns; <see cref="Rows"/> and <see cref="Columns"/> are as stored. A
+    /// quantised one is widened to float32, which holds its values exactly.
+    /// </summary>
+    public bool IsTransposed { get; init; }
 }
 
 /// <summary>
@@ -78,7 +91,7 @@ public sealed class WeightUploader
     /// <summary>Uploads experts of equal shape, one tensor each or all in one; the caller owns the result.</summary>
     /// <param name="cancellation">Cancels.</param>
     /// <param name="count">How many experts.</param>
-    /// <param name="parts">One matrix for each expert, or one [count * rows, columns], stored as [count, rows, columns].</param>
+    /// <param name="parts">One matrix for each expert, or one that describes each of a tensor [count, rows, columns].</param>
     internal DeviceWeight Experts(CancellationToken cancellation, int count, MatrixSpec[] parts)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -95,9 +108,9 @@ public sealed class WeightUploader
                 // One tensor [count, rows, columns] for all.
                 MatrixSpec part = parts[0];
                 MatrixInfo info = _checkpoint.Describe(part.Module, 0);
-                (part with { Rows = part.Rows / count }).Check(_checkpoint, info);
+                part.Check(_checkpoint, info);
                 for (int expert = 0; expert < count; expert++)
-                    matrices.Add(_checkpoint.ReadMatrix(part.Module, expert));
+                    matrices.Add(Arranged(part with { Slice = expert }));
                 _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
             }
 
@@ -146,6 +159,31 @@ public sealed class WeightUploader
     /// <summary>Uploads values as float32 [1, count]; the caller owns its buffer.</summary>
     public TensorView Floats(ReadOnlySpan<float> values) => Upload(values, ElementType.Float32);
 
+    /// <summary>Uploads a table in the device's activation type; the caller owns its buffer.</summary>
+    /// <param name="values">[rows * columns].</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="columns">Columns.</param>
+    internal TensorView Table(ReadOnlySpan<float> values, int rows, int columns)
+    {
+        ElementType type = _device.Capabilities.ActivationType;
+        DeviceBuffer buffer = _device.Allocate((long)rows * columns * type.Size(), MemoryKind.Weights);
+        try
+        {
+            TensorView view = buffer.View(type, rows, columns);
+            using DeviceBuffer staging = _device.Allocate(4L * rows * columns, MemoryKind.Workspace);
+            TensorView floats = staging.View(ElementType.Float32, rows, columns);
+            Stream.Upload(floats, values);
+            Stream.Copy(floats, view);
+            Stream.Synchronize();
+            return view;
+        }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Uploads values as int32 [1, count]; the caller owns its buffer.</summary>
     public TensorView Integers(ReadOnlySpan<int> values) => Upload(values, ElementType.Int32);
 
@@ -165,17 +203,46 @@ public sealed class WeightUploader
 
     private WeightMatrix Read(MatrixSpec part)
     {
-        MatrixInfo info = _checkpoint.Describe(part.Module);
+        MatrixInfo info = part.Slice is { } slice ? _checkpoint.Describe(part.Module, slice) : _checkpoint.Describe(part.Module);
         part.Check(_checkpoint, info);
-        WeightMatrix matrix = part.RowOrder is { } order ? Reordered(part.Module, order) : _checkpoint.ReadMatrix(part.Module);
+        WeightMatrix matrix = Arranged(part);
         _doneBytes += _checkpoint.TryGetTensor(info.TensorName, out CheckpointTensor? tensor) ? tensor.Bytes : 0;
         return matrix;
     }
 
-    /// <summary>The matrix with its rows in another order: rows are whole in every format, with their scales and zero points.</summary>
-    private WeightMatrix Reordered(string module, IReadOnlyList<int> order)
+    /// <summary>The matrix as the model wants it: its slice, transposed, its rows in their order.</summary>
+    private WeightMatrix Arranged(MatrixSpec part)
     {
-        using WeightMatrix stored = _checkpoint.ReadMatrix(module);
+        WeightMatrix matrix = part.Slice is { } slice ? _checkpoint.ReadMatrix(part.Module, slice) : _checkpoint.ReadMatrix(part.Module);
+        if (part.IsTransposed)
+        {
+            using WeightMatrix stored = matrix;
+            matrix = Transposed(stored);
+        }
+
+        if (part.RowOrder is not { } order)
+            return matrix;
+        using (matrix)
+            return Reordered(matrix, order);
+    }
+
+    private static WeightMatrix Transposed(WeightMatrix stored)
+    {
+        var matrix = WeightMatrix.Allocate(stored.Name, stored.Columns, stored.Rows, new WeightFormat(WeightEncoding.Float32));
+        float[] row = new float[stored.Columns];
+        for (int i = 0; i < stored.Rows; i++)
+        {
+            stored.DequantizeRow(i, row);
+            for (int j = 0; j < row.Length; j++)
+                MemoryMarshal.Cast<byte, float>(matrix.Codes(j))[i] = row[j];
+        }
+
+        return matrix;
+    }
+
+    /// <summary>The matrix with its rows in another order: rows are whole in every format, with their scales and zero points.</summary>
+    private static WeightMatrix Reordered(WeightMatrix stored, IReadOnlyList<int> order)
+    {
         var matrix = WeightMatrix.Allocate(
             stored.Name, order.Count, stored.Columns, stored.Format,
             stored.Codebook.IsEmpty ? null : stored.Codebook.ToArray(), stored.GroupIndex.IsEmpty ? null : stored.GroupIndex.ToArray());

@@ -22,7 +22,7 @@ public sealed unsafe class ElementKernelTests(int width)
             fixed (float* target = expected)
             {
                 if (gated)
-                    ScalarGatedActivation.Run(input.Floats, up.Floats, target, length, kind);
+                    ScalarGatedActivation.Run(input.Floats, up.Floats, target, length, kind, 30);
                 else
                     ScalarActivation.Run(input.Floats, target, length, kind, 30);
             }

@@ -12,6 +12,7 @@ internal static class ReferenceActivation
         ActivationKind.Sigmoid => Sigmoid(x),
         ActivationKind.Relu => x > 0 ? x : 0,
         ActivationKind.SoftCap => parameter * Math.Tanh(x / parameter),
+        ActivationKind.ClampedSwiglu => Math.Min(x, parameter) * Sigmoid(1.702 * Math.Min(x, parameter)),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "no reference"),
     };
 

@@ -2,11 +2,13 @@ namespace Portable.Testing.Foreign;
 
 internal sealed partial class ForeignStream
 {
-    protected override void OnGatedActivation(TensorView gate, TensorView up, TensorView output, ActivationKind kind) =>
+    protected override void OnGatedActivation(TensorView gate, TensorView up, TensorView output, ActivationKind kind, float parameter) =>
         Enqueue(nameof(GatedActivation), [gate, up, output], launch =>
         {
             ForeignTensor a = launch.Read(gate, nameof(gate)), b = launch.Read(up, nameof(up));
-            Combine(launch.Write(output, nameof(output)), a, b, (x, y) => (float)(Activate(kind, x, 0) * y));
+            Combine(launch.Write(output, nameof(output)), a, b, (x, y) => kind == ActivationKind.ClampedSwiglu
+                ? (float)(Activate(ActivationKind.QuickGelu, Math.Min(x, parameter), 0) * (Math.Clamp(y, -parameter, parameter) + 1))
+                : (float)(Activate(kind, x, 0) * y));
         });
 
     protected override void OnActivation(TensorView input, TensorView output, ActivationKind kind, float parameter) =>
