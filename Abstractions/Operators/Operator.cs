@@ -57,6 +57,12 @@ public enum Operator
     /// <summary>One value everywhere.</summary>
     Fill,
 
+    /// <summary>A depthwise causal convolution with a state.</summary>
+    CausalConvolution,
+
+    /// <summary>The gated delta rule with its states.</summary>
+    GatedDelta,
+
     /// <summary>Fused: norm, q/k/v projection, q/k norm, rope, KV write.</summary>
     AttentionInput,
 

@@ -215,3 +215,22 @@ public readonly record struct FeedForwardInputArguments
     /// <summary>[tokens, width]: receives act(gate) * up.</summary>
     public required TensorView Output { get; init; }
 }
+
+/// <summary>Heads and gates of <see cref="CommandStream.GatedDelta"/>.</summary>
+/// <param name="KeyHeads">Heads of queries and keys.</param>
+/// <param name="ValueHeads">Heads of values and states, a multiple.</param>
+/// <param name="KeySize">Elements of a query or key head.</param>
+/// <param name="ValueSize">Elements of a value head.</param>
+/// <param name="Rates">float32 [1, value heads]: negative rates of decay.</param>
+/// <param name="Biases">float32 [1, value heads]: added to the decay before softplus.</param>
+public readonly record struct GatedDeltaRule(int KeyHeads, int ValueHeads, int KeySize, int ValueSize, TensorView Rates, TensorView Biases)
+{
+    /// <summary>Whether value head h reads key head h % KeyHeads; else h / (ValueHeads / KeyHeads).</summary>
+    public bool AreKeyHeadsTiled { get; init; }
+
+    /// <summary>Elements of all states of a segment.</summary>
+    public int StateSize => checked(ValueHeads * KeySize * ValueSize);
+
+    /// <summary>The key head that a value head reads.</summary>
+    public int KeyHeadOf(int valueHead) => AreKeyHeadsTiled ? valueHead % KeyHeads : valueHead / (ValueHeads / KeyHeads);
+}

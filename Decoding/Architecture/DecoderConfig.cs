@@ -56,6 +56,12 @@ internal sealed record DecoderConfig
     /// <summary>Attention through latent vectors (MLA); null for keys and values projected from the hidden state.</summary>
     public LatentAttention? Latent { get; init; }
 
+    /// <summary>Layers with a recurrent state instead of attention; null when all have attention.</summary>
+    public DeltaConfig? Delta { get; init; }
+
+    /// <summary>Whether what attention gives is multiplied by the sigmoid of a gate, projected as the queries are.</summary>
+    public bool HasOutputGate { get; init; }
+
     /// <summary>Elements of a value head; 0 means those of a key head.</summary>
     public int ValueSize { get; init; }
 
@@ -142,6 +148,15 @@ internal sealed record DecoderConfig
 
     /// <summary>The widest feed-forward block that every token of a layer goes through.</summary>
     public int WidestFeedForward => Math.Max(FeedForwardSize, Experts?.SharedSize ?? 0);
+
+    /// <summary>Whether a layer keeps a recurrent state instead of keys and values.</summary>
+    public bool IsDelta(int layer) => Delta is { } delta && delta.Layers[layer];
+
+    /// <summary>Layers that keep keys and values.</summary>
+    public int CacheLayers => Layers - (Delta?.IndexOf(Layers) ?? 0);
+
+    /// <summary>The place of a layer among those that keep keys and values.</summary>
+    public int CacheLayer(int layer) => layer - (Delta?.IndexOf(layer) ?? 0);
 
     /// <summary>Whether a layer's feed-forward is a mixture of experts.</summary>
     public bool HasExperts(int layer) => Experts is { } experts && experts.Layers[layer];

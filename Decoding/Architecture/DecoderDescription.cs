@@ -45,6 +45,71 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         throw new InvalidModelException(checkpoint.Path, $"model.{names.Embedding}.weight", "the embedding is missing under every known prefix");
     }
 
+    /// <summary>The matrices of a layer with a recurrent state that are stacked to its first projection: q, k, v, the gate of the output.</summary>
+    public MatrixSpec[] DeltaInput(int layer)
+    {
+        DeltaConfig delta = Config.Delta!;
+        DeltaTensors names = Tensors.Delta!;
+        if (names.FusedInput is { } fused)
+        {
+            int perKey = delta.ValueHeads / delta.KeyHeads * delta.ValueSize, k = delta.KeySize;
+            return [new(DecoderTensors.InLayer(fused, layer), delta.InputColumns, Config.HiddenSize) { RowOrder = ByPart(delta.KeyHeads, [k, k, perKey, perKey]) }];
+        }
+
+        return
+        [
+            new(DecoderTensors.InLayer(names.Qkv, layer), delta.MixedColumns, Config.HiddenSize),
+            new(DecoderTensors.InLayer(names.Gate, layer), delta.ValueColumns, Config.HiddenSize),
+        ];
+    }
+
+    /// <summary>The matrices of such a layer that are stacked to beta and decay.</summary>
+    public MatrixSpec[] DeltaGates(int layer)
+    {
+        DeltaConfig delta = Config.Delta!;
+        DeltaTensors names = Tensors.Delta!;
+        if (names.FusedGates is { } fused)
+        {
+            int perKey = delta.ValueHeads / delta.KeyHeads;
+            return [new(DecoderTensors.InLayer(fused, layer), 2 * delta.ValueHeads, Config.HiddenSize) { RowOrder = ByPart(delta.KeyHeads, [perKey, perKey]) }];
+        }
+
+        return
+        [
+            new(DecoderTensors.InLayer(names.Beta, layer), delta.ValueHeads, Config.HiddenSize),
+            new(DecoderTensors.InLayer(names.Decay, layer), delta.ValueHeads, Config.HiddenSize),
+        ];
+    }
+
+    /// <summary>The last matrix of a layer's first branch.</summary>
+    public MatrixSpec Output(int layer) => Config.IsDelta(layer)
+        ? new(DecoderTensors.InLayer(Tensors.Delta!.Output, layer), Config.HiddenSize, Config.Delta!.ValueColumns)
+        : new(DecoderTensors.InLayer(Tensors.Output, layer), Config.HiddenSize, Config.AttendedSize);
+
+    /// <summary>The gate of what attention gives: in a tensor with the queries, head by head a query and its gate.</summary>
+    public MatrixSpec OutputGate(int layer) => QueryPart(layer, 1);
+
+    private MatrixSpec QueryPart(int layer, int part) => new(DecoderTensors.InLayer(Tensors.Query, layer), 2 * Config.QuerySize, Config.HiddenSize)
+    {
+        RowOrder = ByPart(Config.QueryHeads, [Config.HeadSize, Config.HeadSize])[(part * Config.QuerySize)..((part + 1) * Config.QuerySize)],
+    };
+
+    /// <summary>Where the rows of all first parts, all second parts, … lie in a tensor that holds for each head its part of each.</summary>
+    private static int[] ByPart(int heads, int[] sizes)
+    {
+        int perHead = sizes.Sum();
+        return [.. sizes.SelectMany((size, part) => Enumerable.Range(0, heads)
+            .SelectMany(head => Enumerable.Range((head * perHead) + sizes[..part].Sum(), size)))];
+    }
+
+    /// <summary>The matrices of a layer's first branch, but its output.</summary>
+    private MatrixSpec[] BranchInputs(int layer) =>
+        Config.IsDelta(layer) ? [.. DeltaInput(layer), .. DeltaGates(layer)]
+        : Config.Latent is { } latent
+            ? [.. LatentDown(layer), .. latent.QueryRank > 0 ? [LatentQueryUp(layer)] : (MatrixSpec[])[], .. LatentUp(layer, isKey: true), .. LatentUp(layer, isKey: false)]
+        : Config.HasOutputGate ? [.. Qkv(layer), OutputGate(layer)]
+        : Qkv(layer);
+
     /// <summary>Whether plain tensors of experts hold inputs by outputs, as gpt-oss's and early files of other families do.</summary>
     public bool AreExpertsTransposed { get; init; }
 
@@ -116,7 +181,7 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
 
         return
         [
-            new(DecoderTensors.InLayer(Tensors.Query, layer), query, hidden),
+            Config.HasOutputGate ? QueryPart(layer, 0) : new(DecoderTensors.InLayer(Tensors.Query, layer), query, hidden),
             new(DecoderTensors.InLayer(Tensors.Key, layer), key, hidden),
             new(DecoderTensors.InLayer(Tensors.Value, layer), key, hidden),
         ];
@@ -182,10 +247,8 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         Add(Operator.Linear, new(Config.TiedHead ? Tensors.Embedding : Tensors.Head, Config.VocabularySize, hidden));
         for (int layer = 0; layer < Config.Layers; layer++)
         {
-            foreach (MatrixSpec matrix in Config.Latent is null ? Qkv(layer)
-                : [.. LatentDown(layer), .. Config.Latent.QueryRank > 0 ? [LatentQueryUp(layer)] : (MatrixSpec[])[], .. LatentUp(layer, isKey: true), .. LatentUp(layer, isKey: false)])
+            foreach (MatrixSpec matrix in (MatrixSpec[])[.. BranchInputs(layer), Output(layer)])
                 Add(Operator.Linear, matrix);
-            Add(Operator.Linear, new(DecoderTensors.InLayer(Tensors.Output, layer), hidden, Config.AttendedSize));
             if (!Config.HasExperts(layer))
             {
                 foreach (MatrixSpec matrix in (MatrixSpec[])[.. GateUp(layer), Down(layer)])
@@ -200,6 +263,8 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
                     Add(Operator.Linear, matrix);
             }
 
+            if (Config.Experts!.HasSharedGate)
+                Add(Operator.Linear, new(DecoderTensors.InLayer(Tensors.SharedOutputGate, layer), 1, hidden));
             AddExperts(ExpertMatrices(Tensors.ExpertGate, layer, isDown: false));
             AddExperts(ExpertMatrices(Tensors.ExpertUp, layer, isDown: false));
             AddExperts(ExpertMatrices(Tensors.ExpertDown, layer, isDown: true));
@@ -216,6 +281,10 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
             operators.Add(Operator.Fill);
         if (Config.Latent is not null)
             operators.Add(Operator.Copy);
+        if (Config.Delta is not null)
+            operators.UnionWith([Operator.CausalConvolution, Operator.GatedDelta, Operator.Activation, Operator.Fill]);
+        if (Config.Experts is { HasSharedGate: true })
+            operators.Add(Operator.Activation);
         if (Config.QueryScale is not null)
             operators.Add(Operator.Multiply);
         if (Config.LogitSoftCap > 0)

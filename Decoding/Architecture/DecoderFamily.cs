@@ -39,6 +39,15 @@ internal sealed record DecoderFamily(string Name)
     /// <summary>Whether query heads have sinks.</summary>
     public bool HasSinks { get; init; }
 
+    /// <summary>Whether most layers keep a recurrent state instead of keys and values; every fourth has attention, when the file does not say.</summary>
+    public bool IsHybrid { get; init; }
+
+    /// <summary>Whether its GGUF files put the value heads of such layers into an order in which key heads are tiled.</summary>
+    public bool AreGgufKeyHeadsTiled { get; init; }
+
+    /// <summary>Whether what attention gives is gated.</summary>
+    public bool HasOutputGate { get; init; }
+
     /// <summary>Whether attention goes through latent vectors.</summary>
     public bool IsLatent { get; init; }
 
@@ -110,6 +119,22 @@ internal sealed record DecoderFamily(string Name)
         {
             ModelTypes = ["qwen3_vl_moe", "qwen3_vl_moe_text"], GgufArchitectures = ["qwen3vlmoe"], SectionOrder = RopeSectionOrder.Interleaved,
             QueryKeyNorm = QueryKeyNorm.Heads, WindowIsOptIn = true, AttentionBiasCoversOutput = true, Experts = new(),
+        },
+        new("qwen3_next")
+        {
+            ModelTypes = ["qwen3_next"], GgufArchitectures = ["qwen3next"], QueryKeyNorm = QueryKeyNorm.Heads, IsNormOffset = true,
+            IsHybrid = true, HasOutputGate = true, Experts = new() { HasSharedGate = true }, GgufTensors = Hybrid,
+            Tensors = DecoderTensors.HuggingFace with
+            {
+                Delta = DeltaTensors.HuggingFace, SharedGate = "layers.{0}.mlp.shared_expert.gate_proj", SharedUp = "layers.{0}.mlp.shared_expert.up_proj",
+                SharedDown = "layers.{0}.mlp.shared_expert.down_proj", SharedOutputGate = "layers.{0}.mlp.shared_expert_gate",
+            },
+        },
+        new("qwen3_5")
+        {
+            ModelTypes = ["qwen3_5", "qwen3_5_text"], GgufArchitectures = ["qwen35"], QueryKeyNorm = QueryKeyNorm.Heads, IsNormOffset = true,
+            IsHybrid = true, AreGgufKeyHeadsTiled = true, HasOutputGate = true, SectionOrder = RopeSectionOrder.Interleaved, GgufTensors = Hybrid,
+            Tensors = DecoderTensors.HuggingFace with { Delta = DeltaTensors.HuggingFace },
         },
         new("deepseek_v3")
         {
@@ -198,6 +223,11 @@ internal sealed record DecoderFamily(string Name)
         ExpertDown = "layers.{0}.block_sparse_moe.experts.{1}.w2",
     };
 
+    private static DecoderTensors Hybrid => DecoderTensors.Gguf with
+    {
+        FusedQkv = null, FeedForwardNorm = "blk.{0}.post_attention_norm", Delta = DeltaTensors.Gguf,
+    };
+
     // A property: rows of All read it while the type is being initialised.
     private static DecoderTensors Gemma => DecoderTensors.HuggingFace with { FeedForwardNorm = "layers.{0}.pre_feedforward_layernorm" };
 
@@ -219,6 +249,9 @@ internal sealed record ExpertRules
 
     /// <summary>Whether a bias takes part in the choice.</summary>
     public bool HasBias { get; init; }
+
+    /// <summary>Whether the shared expert is gated.</summary>
+    public bool HasSharedGate { get; init; }
 
     /// <summary>Whether the router and the experts have biases.</summary>
     public bool HasBiases { get; init; }

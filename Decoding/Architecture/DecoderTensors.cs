@@ -77,6 +77,12 @@ internal sealed record DecoderTensors
     /// <summary>The sinks of a layer's heads: the whole name of a vector.</summary>
     public string? Sinks { get; init; }
 
+    /// <summary>The tensors of layers with a recurrent state, in families that have them.</summary>
+    public DeltaTensors? Delta { get; init; }
+
+    /// <summary>What gates the expert that every token goes through, in families that gate it.</summary>
+    public string SharedOutputGate { get; init; } = "";
+
     /// <summary>Latent attention: the queries' first and second projection, and the norm between.</summary>
     public string LatentQueryDown { get; init; } = "";
 
@@ -118,6 +124,7 @@ internal sealed record DecoderTensors
         LatentQueryDown = "blk.{0}.attn_q_a", LatentQueryNorm = "blk.{0}.attn_q_a_norm", LatentQueryUp = "blk.{0}.attn_q_b",
         LatentKeyDown = "blk.{0}.attn_kv_a_mqa", LatentKeyNorm = "blk.{0}.attn_kv_a_norm", LatentKeyValueUp = "blk.{0}.attn_kv_b",
         LatentKeyUp = "blk.{0}.attn_k_b", LatentValueUp = "blk.{0}.attn_v_b",
+        SharedOutputGate = "blk.{0}.ffn_gate_inp_shexp",
         SharedGate = "blk.{0}.ffn_gate_shexp", SharedUp = "blk.{0}.ffn_up_shexp", SharedDown = "blk.{0}.ffn_down_shexp",
     };
 
@@ -146,6 +153,7 @@ internal sealed record DecoderTensors
     /// <summary>These names below a prefix; the head has one of its own.</summary>
     public DecoderTensors Below(string prefix, string headPrefix) => this with
     {
+        Delta = Delta?.Below(prefix), SharedOutputGate = prefix + SharedOutputGate,
         FusedExpertGateUp = FusedExpertGateUp is null ? null : prefix + FusedExpertGateUp, Sinks = Sinks is null ? null : prefix + Sinks,
         ExpertGateUpBias = ExpertGateUpBias is null ? null : prefix + ExpertGateUpBias,
         ExpertDownBias = ExpertDownBias is null ? null : prefix + ExpertDownBias,
@@ -167,6 +175,11 @@ internal sealed record DecoderTensors
     public DecoderTensors In(Checkpoint checkpoint, int layers) => this with
     {
         FusedExpertGateUp = FusedExpertGateUp is not null && HoldsExperts(checkpoint, InLayer(FusedExpertGateUp, layers - 1)) ? FusedExpertGateUp : null,
+        Delta = Delta is null ? null : Delta with
+        {
+            FusedInput = Delta.FusedInput is not null && checkpoint.HasMatrix(InLayer(Delta.FusedInput, 0)) ? Delta.FusedInput : null,
+            FusedGates = Delta.FusedGates is not null && checkpoint.HasMatrix(InLayer(Delta.FusedGates, 0)) ? Delta.FusedGates : null,
+        },
         LatentKeyUp = LatentKeyUp is not null && checkpoint.HasMatrix(InLayer(LatentKeyUp, 0)) ? LatentKeyUp : null,
         FusedQkv = FusedQkv is not null && checkpoint.HasMatrix(InLayer(FusedQkv, 0)) ? FusedQkv : null,
         FusedGateUp = FusedGateUp is not null && checkpoint.HasMatrix(InLayer(FusedGateUp, 0)) && !checkpoint.HasMatrix(InLayer(Gate, 0))

@@ -36,6 +36,9 @@ internal sealed record ExpertConfig
     /// <summary>Width of the expert that every token goes through; 0 when there is none.</summary>
     public int SharedSize { get; init; }
 
+    /// <summary>Whether the expert that every token goes through is multiplied by the sigmoid of a gate of its own.</summary>
+    public bool HasSharedGate { get; init; }
+
     /// <summary>Whether the router and the experts' matrices have biases.</summary>
     public bool HasBiases { get; init; }
 

@@ -68,6 +68,8 @@ internal static class GgufDecoder
             LayerRopes = LayerRopes(),
             Windows = windows,
             Latent = latent,
+            Delta = family.IsHybrid ? Delta() : null,
+            HasOutputGate = family.HasOutputGate,
             ValueSize = latent is null ? 0 : valueSize,
             AttentionScale = latent is not null ? LatentScale() : OptionalNumber(a + ".attention.scale", 0, 1e12)
                 ?? (family.GgufHiddenScaledLayers == layers ? 1 / Math.Sqrt((double)hidden / queryHeads) : null),
@@ -115,7 +117,7 @@ internal static class GgufDecoder
                 throw new UnsupportedException($"Architecture '{a}' with experts ({file})", "its dense models are supported");
             int width = OptionalDimension(a + ".expert_feed_forward_length") ?? Dimension(a + ".feed_forward_length");
             int dense = OptionalDimension(a + ".leading_dense_block_count", 4096, least: 0) ?? 0;
-            long shared = (long)(OptionalDimension(a + ".expert_shared_count", 1024, least: 0) ?? 0) * width;
+            long shared = OptionalDimension(a + ".expert_shared_feed_forward_length") ?? (long)(OptionalDimension(a + ".expert_shared_count", 1024, least: 0) ?? 0) * width;
             double scale = OptionalNumber(a + ".expert_weights_scale", 0, 1e12) ?? 1;
             var experts = new ExpertConfig
             {
@@ -133,6 +135,7 @@ internal static class GgufDecoder
                 IsRenormalized = !metadata.TryGetBoolean(a + ".expert_weights_norm", out bool isNormed) || isNormed,
                 Scale = scale == 0 ? 1 : (float)scale,
                 HasBias = rules.HasBias,
+                HasSharedGate = rules.HasSharedGate && shared > 0,
                 Groups = OptionalDimension(a + ".expert_group_count", 65536) ?? 1,
                 GroupsPerToken = OptionalDimension(a + ".expert_group_used_count", 65536) ?? 1,
                 SharedSize = (int)Math.Min(shared, ConfigSection.MaxDimension),
@@ -163,6 +166,29 @@ internal static class GgufDecoder
             if (metadata.TryGetFloat(key, out float number) && number >= min && number <= max)
                 return number;
             throw new InvalidModelException(file, key, $"expected a number from {min} to {max}, found {Found(key)}");
+        }
+
+        DeltaConfig Delta()
+        {
+            string key = a + ".attention.recurrent_layers";
+            int interval = OptionalDimension(a + ".full_attention_interval", 4096) ?? 4;
+            bool isListed = metadata.TryGetBooleanArray(key, out bool[]? listed);
+            if (isListed && listed!.Length < layers)
+                throw new InvalidModelException(file, key, $"expected {layers} entries, found {listed.Length}");
+            int valueHeads = Dimension(a + ".ssm.time_step_rank", 65536), inner = Dimension(a + ".ssm.inner_size");
+            if (inner % valueHeads != 0)
+                throw new InvalidModelException(file, a + ".ssm.inner_size", $"{inner} does not divide into {valueHeads} heads");
+            var delta = new DeltaConfig
+            {
+                Layers = [.. Enumerable.Range(0, layers).Select(i => isListed ? listed![i] : (i + 1) % interval != 0)],
+                KeyHeads = Dimension(a + ".ssm.group_count", 65536),
+                ValueHeads = valueHeads,
+                KeySize = Dimension(a + ".ssm.state_size", 65536),
+                ValueSize = inner / valueHeads,
+                Taps = Dimension(a + ".ssm.conv_kernel", 4096),
+                AreKeyHeadsTiled = family.AreGgufKeyHeadsTiled,
+            };
+            return delta.Fault() is { } fault ? throw new InvalidModelException(file, a + ".ssm.inner_size", fault) : delta;
         }
 
         double LatentScale()

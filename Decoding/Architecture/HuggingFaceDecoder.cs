@@ -42,6 +42,7 @@ internal static class HuggingFaceDecoder
         (RopeConfig rope, RopeConfig? localRope) = ReadRopes(text, family, latent?.RopeSize ?? headSize);
         if (latent is not null && (rope.RotaryDimensions != latent.RopeSize || latent.RopeSize >= headSize))
             throw new InvalidModelException(file, text.Field("qk_rope_head_dim"), $"{rope.RotaryDimensions} of {headSize} elements cannot rotate");
+        DeltaConfig? delta = family.IsHybrid ? ReadDelta(text, layers) : null;
         ActivationKind activation = ReadActivation(text, family);
         return new DecoderConfig
         {
@@ -61,6 +62,8 @@ internal static class HuggingFaceDecoder
             Windows = windows,
             HasSinks = family.HasSinks,
             Latent = latent,
+            Delta = delta,
+            HasOutputGate = family.HasOutputGate,
             ValueSize = latent is null ? 0 : text.Dimension("v_head_dim", 65536),
             AttentionScale = latent is null ? ReadAttentionScale(text) : LatentScale(text, headSize),
             AttentionSoftCap = (float)text.Number("attn_logit_softcapping", 0, 0, MaxNumber),
@@ -93,7 +96,7 @@ internal static class HuggingFaceDecoder
         int width = text.OptionalDimension("moe_intermediate_size") ?? text.Dimension("intermediate_size");
         int dense = (int)text.Number("first_k_dense_replace", 0, 0, layers), step = text.OptionalDimension("decoder_sparse_step") ?? 1;
         IReadOnlyList<int> denseLayers = text.Integers("mlp_only_layers");
-        long shared = (long)text.Number("n_shared_experts", 0, 0, 1024) * width;
+        long shared = text.OptionalDimension("shared_expert_intermediate_size") ?? (long)text.Number("n_shared_experts", 0, 0, 1024) * width;
         var experts = new ExpertConfig
         {
             Count = text.Dimension(field ?? "num_experts", 65536),
@@ -110,6 +113,7 @@ internal static class HuggingFaceDecoder
             IsRenormalized = text.Bool("norm_topk_prob", true),
             Scale = (float)text.Number("routed_scaling_factor", 1, 0, MaxNumber),
             HasBiases = rules.HasBiases,
+            HasSharedGate = rules.HasSharedGate && shared > 0,
             HasBias = rules.HasBias && text.Bool("use_routing_bias", true),
             Groups = text.OptionalDimension("n_group", 65536) ?? 1,
             GroupsPerToken = text.OptionalDimension("topk_group", 65536) ?? 1,
@@ -122,6 +126,26 @@ internal static class HuggingFaceDecoder
         text.Has("attention_multiplier") ? text.Number("attention_multiplier", null, 0, MaxNumber)
         : text.Has("query_pre_attn_scalar") ? 1 / Math.Sqrt(text.Number("query_pre_attn_scalar", null, 1 / MaxNumber, MaxNumber))
         : null;
+
+    private static DeltaConfig ReadDelta(ConfigSection text, int layers)
+    {
+        IReadOnlyList<string>? types = text.Strings("layer_types");
+        if (types is not null && types.Count != layers)
+            throw new InvalidModelException(text.File, text.Field("layer_types"), $"expected {layers} entries, found {types.Count}");
+        if (types?.FirstOrDefault(t => t is not ("full_attention" or "linear_attention")) is { } unknown)
+            throw new UnsupportedException($"A layer of type '{unknown}' ({text.File})", "supported are full_attention and linear_attention");
+        int interval = text.OptionalDimension("full_attention_interval", 4096) ?? 4;
+        var delta = new DeltaConfig
+        {
+            Layers = [.. Enumerable.Range(0, layers).Select(i => types is null ? (i + 1) % interval != 0 : types[i] == "linear_attention")],
+            KeyHeads = text.Dimension("linear_num_key_heads", 65536),
+            ValueHeads = text.Dimension("linear_num_value_heads", 65536),
+            KeySize = text.Dimension("linear_key_head_dim", 65536),
+            ValueSize = text.Dimension("linear_value_head_dim", 65536),
+            Taps = text.Dimension("linear_conv_kernel_dim", 4096),
+        };
+        return delta.Fault() is { } fault ? throw new InvalidModelException(text.File, text.Field("linear_num_value_heads"), fault) : delta;
+    }
 
     /// <summary>1 / sqrt(head size), times the square of yarn's scale of all dimensions. Source: DeepSeek-V3's published model code.</summary>
     private static double LatentScale(ConfigSection text, int headSize)

@@ -99,8 +99,7 @@ internal sealed class GenerationLoop(
         UInt128[] keys = prompt.Keys();
         long longest = tokens.Length + (long)(generation.Options.MaxTokens ?? session.ContextTokens);
         session.PlanLength((int)Math.Min(longest, session.ContextTokens));
-        int reused = CommonPrefix(keys, prompt.Spans);
-        session.Truncate(reused);
+        int reused = session.Truncate(CommonPrefix(keys, prompt.Spans));
         generation.CachedTokens = reused;
 
         var encoded = new List<EncodedImage>();

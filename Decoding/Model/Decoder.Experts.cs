@@ -37,10 +37,23 @@ internal sealed partial class Decoder
         AddBiases(stream, own, weights.UpBias, up);
         stream.GatedActivation(gate, up, gate, config.Activation, config.ActivationLimit);
         TensorView branch = own.Branch.SliceRows(0, tokens);
-        if (weights.Shared is { } shared)
-            stream.Linear(Gated(stream, workspace, input, shared), shared.Down, branch, shared.DownBias);
-        else
+        if (weights is { Shared: { } gated, SharedGate: { } gateWeight })
+        {
+            TensorView gates = own.SharedGates.SliceRows(0, tokens);
+            stream.Linear(input, gateWeight, gates);
+            stream.Activation(gates, gates, ActivationKind.Sigmoid);
+            stream.Linear(Gated(stream, workspace, input, gated), gated.Down, scratch, gated.DownBias);
             stream.Fill(branch, 0);
+            stream.Add(branch, scratch, branch, 1, gates);
+        }
+        else if (weights.Shared is { } shared)
+        {
+            stream.Linear(Gated(stream, workspace, input, shared), shared.Down, branch, shared.DownBias);
+        }
+        else
+        {
+            stream.Fill(branch, 0);
+        }
 
         // Neither the sorted input nor the normed one is needed any more.
         stream.Linear(gate, weights.Down, sorted, experts: groups);

@@ -41,6 +41,6 @@ internal sealed partial class Decoder
         TensorView heads = keys.Reshape(tokens * config.QueryHeads, config.HeadSize);
         stream.Copy(parts.Reshape(tokens * config.QueryHeads, rest), heads.SliceColumns(latent.RopeSize, rest));
         stream.GatherRows(shared, own.HeadRows.SliceColumns(0, heads.Rows), heads.SliceColumns(0, latent.RopeSize));
-        stream.KvWrite(keys, values, cache, index, workspace.Slots.SliceColumns(0, tokens));
+        stream.KvWrite(keys, values, cache, config.CacheLayer(index), workspace.Slots.SliceColumns(0, tokens));
     }
 }

@@ -39,10 +39,21 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
         for (int i = 0; i < _layers; i++)
         {
             DecoderWeights.Layer layer = weights.Layers[i];
-            AttentionParameters attention = config.Attention(i) with { Sinks = layer.Sinks };
-            AttentionInput(stream, workspace, cache, i, tokens);
-            stream.PagedAttention(qkv.SliceColumns(0, config.QuerySize), cache, i, batch, attention, attended);
-            AddBranch(stream, workspace, attended, layer.Output, layer.OutputBias, layer.AttentionPostNorm);
+            TensorView output = attended;
+            if (layer.Delta is { } delta)
+            {
+                output = Delta(stream, workspace, i, delta, step);
+            }
+            else
+            {
+                AttentionParameters attention = config.Attention(i) with { Sinks = layer.Sinks };
+                AttentionInput(stream, workspace, cache, i, tokens);
+                stream.PagedAttention(qkv.SliceColumns(0, config.QuerySize), cache, config.CacheLayer(i), batch, attention, attended);
+                if (layer.OutputGate is not null)
+                    stream.GatedActivation(workspace.OutputGate.SliceRows(0, tokens), attended, attended, ActivationKind.Sigmoid);
+            }
+
+            AddBranch(stream, workspace, output, layer.Output, layer.OutputBias, layer.AttentionPostNorm);
             if (layer.Experts is { } experts)
                 Experts(stream, workspace, layer, experts, tokens);
             else
@@ -93,7 +104,7 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
             return;
         }
 
-        if (layer.AttentionNorm is { } norm && config.QueryKeyNorm != QueryKeyNorm.Row && workspace.QueryAngles is null)
+        if (layer.AttentionNorm is { } norm && config.QueryKeyNorm != QueryKeyNorm.Row && workspace.QueryAngles is null && layer.OutputGate is null)
         {
             stream.AttentionInput(new AttentionInputArguments
             {
@@ -107,7 +118,7 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
                 Rope = rope,
                 Attention = config.Attention(index),
                 Cache = cache,
-                Layer = index,
+                Layer = config.CacheLayer(index),
                 Slots = slots,
                 Normed = normed,
                 Output = qkv,
@@ -116,7 +127,10 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
         }
 
         TensorView query = qkv.SliceColumns(0, config.QuerySize), key = qkv.SliceColumns(config.QuerySize, config.KeySize);
-        stream.Linear(PreNormed(stream, hidden, layer.AttentionNorm, normed), layer.Qkv!, qkv, layer.QkvBias);
+        TensorView input = PreNormed(stream, hidden, layer.AttentionNorm, normed);
+        stream.Linear(input, layer.Qkv!, qkv, layer.QkvBias);
+        if (layer.OutputGate is { } outputGate)
+            stream.Linear(input, outputGate, workspace.OutputGate.SliceRows(0, tokens));
         if (layer.QueryNorm is { } queryNorm)
             stream.RmsNorm(query, queryNorm, query, config.NormEpsilon);
         if (layer.KeyNorm is { } keyNorm)
@@ -128,7 +142,7 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
             stream.Rope(key, config.HeadSize, rotation);
         }
 
-        stream.KvWrite(key, qkv.SliceColumns(config.QuerySize + config.KeySize, config.KeySize), cache, index, slots);
+        stream.KvWrite(key, qkv.SliceColumns(config.QuerySize + config.KeySize, config.KeySize), cache, config.CacheLayer(index), slots);
     }
 
     private void FeedForward(CommandStream stream, DecoderWorkspace workspace, DecoderWeights.Layer layer, DecoderWeights.FeedForward weights, int tokens)

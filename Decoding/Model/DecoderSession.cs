@@ -94,7 +94,7 @@ internal sealed class DecoderSession : IDisposable
     {
         int pageSize = capabilities.PageSizes[0];
         return new(
-            config.Layers, config.KeyHeads, config.HeadSize, config.ValueHeadSize, pageSize,
+            Math.Max(1, config.CacheLayers), config.KeyHeads, config.HeadSize, config.ValueHeadSize, pageSize,
             (int)(((long)contextTokens + pageSize - 1) / pageSize), capabilities.KvFormats[0]);
     }
 
@@ -118,11 +118,14 @@ internal sealed class DecoderSession : IDisposable
         _plannedLength = tokens;
     }
 
-    /// <summary>Forgets the tokens after the first ones.</summary>
-    public void Truncate(int length)
+    /// <summary>
+    /// Forgets the tokens after the first ones; all of them where the model keeps a recurrent state, which cannot go back. Returns how many are kept.
+    /// </summary>
+    public int Truncate(int length)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)length, (uint)Length);
-        Length = length;
+        Length = length < Length && _decoder.Config.Delta is not null ? 0 : length;
+        return Length;
     }
 
     /// <summary>
@@ -140,6 +143,7 @@ internal sealed class DecoderSession : IDisposable
         int total = tokens.Length;
         if (total == 0 || total > ContextTokens - Length || positions.Length != total * _axes)
             throw new ArgumentException($"{total} tokens with {positions.Length} positions after {Length} of {ContextTokens}");
+        BeginStates();
         int start = 0;
         while (start < total)
         {
@@ -176,6 +180,7 @@ internal sealed class DecoderSession : IDisposable
     {
         if (Length == ContextTokens)
             throw new InvalidOperationException($"the context of {ContextTokens} tokens is full");
+        BeginStates();
         Span<int> one = stackalloc int[3];
         one.Fill(position);
         _stream.Upload<int>(_workspace.Positions.SliceColumns(0, _axes), one[.._axes]);
@@ -276,6 +281,15 @@ internal sealed class DecoderSession : IDisposable
         }
 
         return _stream.EndCapture();
+    }
+
+    /// <summary>A sequence begins with recurrent states of zeros.</summary>
+    private void BeginStates()
+    {
+        if (Length > 0 || _workspace.Delta is not { } delta)
+            return;
+        _stream.Fill(delta.Histories, 0);
+        _stream.Fill(delta.States, 0);
     }
 
     private void UploadBatch(int tokens, int context)

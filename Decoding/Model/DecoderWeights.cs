@@ -18,6 +18,14 @@ internal sealed class DecoderWeights : IDisposable
 
     public TensorView FinalNorm { get; private set; }
 
+    /// <summary>
+    /// float32 [1, key size], all 1 / key size and all 1 / sqrt(key size): by them the RMS norm divides queries of the delta rule by their length
+    /// and by sqrt(key size), and keys by their length.
+    /// </summary>
+    public TensorView DeltaQueryNorm { get; private set; }
+
+    public TensorView DeltaKeyNorm { get; private set; }
+
     public IReadOnlyList<Layer> Layers { get; private set; } = [];
 
     /// <summary>
@@ -71,14 +79,31 @@ internal sealed class DecoderWeights : IDisposable
     private static IEnumerable<int> VectorLengths(DecoderConfig config)
     {
         yield return config.HiddenSize;
+        if (config.Delta is { } any)
+        {
+            yield return any.KeySize;
+            yield return any.KeySize;
+        }
+
         for (int layer = 0; layer < config.Layers; layer++)
         {
             int norms = (config.HasPreNorms ? 2 : 0) + (config.HasPostNorms ? 2 : 0);
             for (int i = 0; i < norms; i++)
                 yield return config.HiddenSize;
-            if (config.QkvBias)
+            if (config.IsDelta(layer))
+            {
+                DeltaConfig delta = config.Delta!;
+                yield return delta.Taps * delta.MixedColumns;
+                yield return delta.ValueHeads;
+                yield return delta.ValueHeads;
+                yield return delta.ValueSize;
+            }
+            else if (config.QkvBias)
+            {
                 yield return config.QkvSize;
-            if (config.QueryKeyNorm != QueryKeyNorm.None)
+            }
+
+            if (config.QueryKeyNorm != QueryKeyNorm.None && !config.IsDelta(layer))
             {
                 yield return config.QueryKeyNorm == QueryKeyNorm.Row ? config.QuerySize : config.HeadSize;
                 yield return config.QueryKeyNorm == QueryKeyNorm.Row ? config.KeySize : config.HeadSize;
@@ -126,24 +151,36 @@ internal sealed class DecoderWeights : IDisposable
         // A scale of the logits is one of the head's input, and so of the norm before it.
         FinalNorm = OwnVector(uploader.Vector(names.FinalNorm + ".weight", hidden, config.NormOffset, config.LogitScale));
 
+        if (config.Delta is { } any)
+        {
+            float[] one = new float[any.KeySize];
+            one.AsSpan().Fill(1f / any.KeySize);
+            DeltaQueryNorm = OwnVector(uploader.Floats(one));
+            one.AsSpan().Fill(1 / MathF.Sqrt(any.KeySize));
+            DeltaKeyNorm = OwnVector(uploader.Floats(one));
+        }
+
         var layers = new Layer[config.Layers];
         for (int i = 0; i < layers.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            MatrixSpec[] qkv = config.Latent is null ? description.Qkv(i) : [];
-            var output = new MatrixSpec(Name(names.Output), hidden, config.AttendedSize);
+            bool isDelta = config.IsDelta(i), hasQkv = !isDelta && config.Latent is null, hasNorms = !isDelta && config.QueryKeyNorm != QueryKeyNorm.None;
+            MatrixSpec[] qkv = hasQkv ? description.Qkv(i) : [];
+            MatrixSpec output = description.Output(i);
             (int queryNorm, int keyNorm) = config.QueryKeyNorm == QueryKeyNorm.Row
                 ? (config.QuerySize, config.KeySize)
                 : (config.HeadSize, config.HeadSize);
             layers[i] = new Layer
             {
                 AttentionNorm = Norm(names.AttentionNorm, hidden, config.HasPreNorms),
-                Qkv = config.Latent is null ? Own(uploader.Matrix(cancellation, qkv)) : null,
+                Qkv = hasQkv ? Own(uploader.Matrix(cancellation, qkv)) : null,
+                Delta = isDelta ? Delta(config.Delta!, names.Delta!) : null,
+                OutputGate = !isDelta && config.HasOutputGate ? Own(uploader.Matrix(cancellation, description.OutputGate(i))) : null,
                 Latent = config.Latent is { } latent ? Latent(latent) : null,
                 Sinks = config.HasSinks ? OwnVector(uploader.Vector(Name(names.Sinks!), config.QueryHeads)) : null,
-                QkvBias = Bias(config.QkvBias, qkv),
-                QueryNorm = Norm(names.QueryNorm, queryNorm, config.QueryKeyNorm != QueryKeyNorm.None),
-                KeyNorm = Norm(names.KeyNorm, keyNorm, config.QueryKeyNorm != QueryKeyNorm.None),
+                QkvBias = Bias(hasQkv && config.QkvBias, qkv),
+                QueryNorm = Norm(names.QueryNorm, queryNorm, hasNorms),
+                KeyNorm = Norm(names.KeyNorm, keyNorm, hasNorms),
                 Output = Own(uploader.Matrix(cancellation, output)),
                 OutputBias = Bias(config.OutputBias, output),
                 AttentionPostNorm = Norm(names.AttentionPostNorm, hidden, config.HasPostNorms),
@@ -166,6 +203,29 @@ internal sealed class DecoderWeights : IDisposable
                 DownBias = Bias(config.FeedForwardBias, down),
             };
 
+            DeltaBlock Delta(DeltaConfig delta, DeltaTensors own)
+            {
+                float[] stored = checkpoint.ReadVector(Name(own.Taps), delta.Taps * delta.MixedColumns), taps = new float[stored.Length];
+                for (int k = 0; k < delta.Taps; k++)
+                {
+                    for (int c = 0; c < delta.MixedColumns; c++)
+                        taps[(k * delta.MixedColumns) + c] = stored[(c * delta.Taps) + k];
+                }
+
+                float[] rates = checkpoint.ReadVector(Name(own.Rates), delta.ValueHeads);
+                if (own.AreRatesLogarithms)
+                    rates = [.. rates.Select(rate => -MathF.Exp(rate))];
+                return new()
+                {
+                    Input = Own(uploader.Matrix(cancellation, description.DeltaInput(i))),
+                    Gates = Own(uploader.Matrix(cancellation, description.DeltaGates(i))),
+                    Taps = OwnVector(uploader.Floats(taps)).Reshape(delta.Taps, delta.MixedColumns),
+                    Rates = OwnVector(uploader.Floats(rates)),
+                    Biases = OwnVector(uploader.Vector(Name(own.Biases), delta.ValueHeads)),
+                    Norm = OwnVector(uploader.Vector(Name(own.Norm) + ".weight", delta.ValueSize)),
+                };
+            }
+
             LatentInput Latent(LatentAttention latent) => new()
             {
                 Down = Own(uploader.Matrix(cancellation, description.LatentDown(i))),
@@ -182,6 +242,7 @@ internal sealed class DecoderWeights : IDisposable
                 (TensorView? gateBias, TensorView? upBias) = experts.HasBiases ? GateUpBiases(experts) : (null, null);
                 return new()
                 {
+                    SharedGate = experts.HasSharedGate ? Own(uploader.Matrix(cancellation, new MatrixSpec(Name(names.SharedOutputGate), 1, hidden))) : null,
                     RouterLinearBias = experts.HasBiases ? OwnVector(uploader.Vector(Name(names.Router) + ".bias", experts.Count)) : null,
                     GateBias = gateBias,
                     UpBias = upBias,
@@ -234,6 +295,12 @@ internal sealed class DecoderWeights : IDisposable
         /// <summary>Null where attention is latent.</summary>
         public DeviceWeight? Qkv { get; init; }
 
+        /// <summary>Null where the layer has attention.</summary>
+        public DeltaBlock? Delta { get; init; }
+
+        /// <summary>The gate of what attention gives, in families that gate it.</summary>
+        public DeviceWeight? OutputGate { get; init; }
+
         /// <summary>Null where attention is not latent.</summary>
         public LatentInput? Latent { get; init; }
 
@@ -260,6 +327,25 @@ internal sealed class DecoderWeights : IDisposable
         public Experts? Experts { get; init; }
 
         public TensorView? FeedForwardPostNorm { get; init; }
+    }
+
+    /// <summary>What a layer with a recurrent state has instead of attention's input.</summary>
+    public sealed record DeltaBlock
+    {
+        /// <summary>q, k, v and the gate of the output, stacked.</summary>
+        public required DeviceWeight Input { get; init; }
+
+        /// <summary>beta and decay, stacked.</summary>
+        public required DeviceWeight Gates { get; init; }
+
+        /// <summary>float32 [taps, q + k + v].</summary>
+        public required TensorView Taps { get; init; }
+
+        public required TensorView Rates { get; init; }
+
+        public required TensorView Biases { get; init; }
+
+        public required TensorView Norm { get; init; }
     }
 
     /// <summary>The projections of latent attention.</summary>
@@ -298,6 +384,9 @@ internal sealed class DecoderWeights : IDisposable
         public required DeviceWeight Router { get; init; }
 
         public required float[] RouterBias { get; init; }
+
+        /// <summary>[1, hidden]: the gate of the shared expert, in families that gate it.</summary>
+        public DeviceWeight? SharedGate { get; init; }
 
         /// <summary>float32 [1, experts]: the bias of the router's projection, which its logits hold.</summary>
         public TensorView? RouterLinearBias { get; init; }

@@ -50,6 +50,22 @@ internal sealed class DecoderWorkspace : IDisposable
                 QueryAngles = Allocate(ElementType.Float32, maxTokens, config.Rope.RotaryDimensions);
             }
 
+            if (config.HasOutputGate)
+                OutputGate = Allocate(type, maxTokens, config.AttendedSize);
+            if (config.Delta is { } delta)
+            {
+                int layers = delta.IndexOf(config.Layers);
+                Delta = new DeltaWorkspace
+                {
+                    Input = Allocate(type, maxTokens, delta.InputColumns),
+                    Mixed = Allocate(type, maxTokens, delta.MixedColumns),
+                    Gates = Allocate(ElementType.Float32, maxTokens, 2 * delta.ValueHeads),
+                    Output = Allocate(type, maxTokens, delta.ValueColumns),
+                    Histories = Allocate(ElementType.Float32, checked(layers * maxSequences), delta.HistorySize),
+                    States = Allocate(ElementType.Float32, checked(layers * maxSequences), delta.StateSize),
+                };
+            }
+
             if (config.Latent is { } latent)
             {
                 Latent = new LatentWorkspace
@@ -77,6 +93,7 @@ internal sealed class DecoderWorkspace : IDisposable
                     Gate = Allocate(type, pairs, experts.FeedForwardSize),
                     Up = Allocate(type, pairs, experts.FeedForwardSize),
                     Branch = Allocate(type, maxTokens, config.HiddenSize),
+                    SharedGates = experts.HasSharedGate ? Allocate(ElementType.Float32, maxTokens, 1) : default,
                     PairExperts = experts.HasBiases ? Allocate(ElementType.Int32, 1, pairs) : default,
                     Biases = experts.HasBiases ? Allocate(type, pairs, Math.Max(experts.FeedForwardSize, config.HiddenSize)) : default,
                     HostLogits = allocateHost(4L * maxTokens * experts.Count)!,
@@ -157,6 +174,12 @@ internal sealed class DecoderWorkspace : IDisposable
     /// <summary>The angles of <see cref="Rope"/> times the scales.</summary>
     public TensorView? QueryAngles { get; }
 
+    /// <summary>[tokens, heads * value size]: the gate of what attention gives; empty where it is not gated.</summary>
+    public TensorView OutputGate { get; }
+
+    /// <summary>What layers with a recurrent state need, their states too; null without them.</summary>
+    public DeltaWorkspace? Delta { get; }
+
     /// <summary>What latent attention needs; null without it.</summary>
     public LatentWorkspace? Latent { get; }
 
@@ -228,6 +251,9 @@ internal sealed record ExpertWorkspace
     /// <summary>[pairs, expert width].</summary>
     public required TensorView Up { get; init; }
 
+    /// <summary>float32 [tokens, 1]: the gate of the shared expert; empty where it is not gated.</summary>
+    public TensorView SharedGates { get; init; }
+
     /// <summary>int32 [1, pairs]: the expert of each pair; empty where experts have no biases.</summary>
     public TensorView PairExperts { get; init; }
 
@@ -255,4 +281,26 @@ internal sealed record LatentWorkspace
 
     /// <summary>int32 [1, tokens * heads]: the token of each head; uploaded once by the session.</summary>
     public required TensorView HeadRows { get; init; }
+}
+
+/// <summary>What layers with a recurrent state need in a step, and their states; buffers are the workspace's.</summary>
+internal sealed record DeltaWorkspace
+{
+    /// <summary>[tokens, q + k + v + gate].</summary>
+    public required TensorView Input { get; init; }
+
+    /// <summary>[tokens, q + k + v] after the convolution.</summary>
+    public required TensorView Mixed { get; init; }
+
+    /// <summary>float32 [tokens, 2 * value heads]: beta, decay.</summary>
+    public required TensorView Gates { get; init; }
+
+    /// <summary>[tokens, value columns].</summary>
+    public required TensorView Output { get; init; }
+
+    /// <summary>float32 [layers * sequences, see <see cref="DeltaConfig.HistorySize"/>]: what the convolutions saw last.</summary>
+    public required TensorView Histories { get; init; }
+
+    /// <summary>float32 [layers * sequences, see <see cref="DeltaConfig.StateSize"/>].</summary>
+    public required TensorView States { get; init; }
 }

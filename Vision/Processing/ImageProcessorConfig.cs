@@ -84,6 +84,24 @@ internal sealed record ImageProcessorConfig
     /// <summary>Key <c>max_patches</c>.</summary>
     public int? MaxPatches { get; init; }
 
+    /// <summary>Key <c>do_pan_and_scan</c>.</summary>
+    public bool? DoPanAndScan { get; init; }
+
+    /// <summary>Key <c>pan_and_scan_min_crop_size</c>, in pixels.</summary>
+    public int? PanAndScanMinCropSize { get; init; }
+
+    /// <summary>Key <c>pan_and_scan_max_num_crops</c>.</summary>
+    public int? PanAndScanMaxNumCrops { get; init; }
+
+    /// <summary>Key <c>pan_and_scan_min_ratio_to_activate</c>.</summary>
+    public double? PanAndScanMinRatioToActivate { get; init; }
+
+    /// <summary>Key <c>scale_resolution</c>, in pixels.</summary>
+    public int? ScaleResolution { get; init; }
+
+    /// <summary>Key <c>max_slice_nums</c>.</summary>
+    public int? MaxSlices { get; init; }
+
     /// <summary>Key <c>image_grid_pinpoints</c>: heights and widths.</summary>
     public IReadOnlyList<(int Height, int Width)>? ImageGridPinpoints { get; init; }
 
@@ -153,6 +171,12 @@ internal sealed record ImageProcessorConfig
         CropToPatches = json.Flag("crop_to_patches"),
         MinPatches = json.Int("min_patches", 1, 4096),
         MaxPatches = json.Int("max_patches", 1, 4096),
+        DoPanAndScan = json.Flag("do_pan_and_scan"),
+        PanAndScanMinCropSize = json.Int("pan_and_scan_min_crop_size", 1, 1 << 16),
+        PanAndScanMaxNumCrops = json.Int("pan_and_scan_max_num_crops", 1, 256),
+        PanAndScanMinRatioToActivate = json.Number("pan_and_scan_min_ratio_to_activate"),
+        ScaleResolution = json.Int("scale_resolution", 14, 1 << 14),
+        MaxSlices = json.Int("max_slice_nums", 1, 256),
         ImageGridPinpoints = json.Pinpoints("image_grid_pinpoints"),
     };
 }

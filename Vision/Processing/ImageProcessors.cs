@@ -12,14 +12,33 @@ internal static class ImageProcessors
         string type = config.ImageProcessorType
             ?? throw new InvalidModelException(config.Source, "image_processor_type", "absent, and it decides how images are prepared");
 
-        // "Fast" and "Pil" name implementations of one processor, not other results.
-        string name = type.EndsWith("Fast", StringComparison.Ordinal) ? type[..^4]
-            : type.EndsWith("Pil", StringComparison.Ordinal) ? type[..^3]
-            : type;
-        return name switch
+        return Plain(type) switch
         {
-            "Qwen2VLImageProcessor" or "Qwen2_5_VLImageProcessor" or "Qwen3VLImageProcessor" => new QwenImageProcessor(config),
-            _ => throw new UnsupportedException($"image processor '{type}'", "built in are the processors of Qwen2-VL, Qwen2.5-VL and Qwen3-VL"),
+            "Qwen2VLImageProcessor" or "Qwen2_5_VLImageProcessor" or "Qwen3VLImageProcessor" or "Glm4vImageProcessor" => new QwenImageProcessor(config),
+            _ => throw Unknown(type),
         };
     }
+
+    /// <summary>Creates a processor that cuts tiles; null where the settings name one that does not.</summary>
+    /// <exception cref="InvalidModelException">The settings contradict themselves.</exception>
+    public static TileProcessor? CreateTiles(ImageProcessorConfig config) => Plain(config.ImageProcessorType) switch
+    {
+        "GotOcr2ImageProcessor" or "InternVLImageProcessor" => new InternVlProcessor(config),
+        "Idefics3ImageProcessor" or "SmolVLMImageProcessor" => new IdeficsProcessor(config),
+        "LlavaNextImageProcessor" or "LlavaOnevisionImageProcessor" => new LlavaProcessor(config),
+        "Gemma3ImageProcessor" => new Gemma3Processor(config),
+        "PixtralImageProcessor" => new PixtralProcessor(config),
+        "MiniCPMV4_6ImageProcessor" => new MiniCpmProcessor(config),
+        _ => null,
+    };
+
+    /// <summary>The name without what only names another implementation with the same results.</summary>
+    internal static string? Plain(string? type) => type is null ? null
+        : type.EndsWith("Fast", StringComparison.Ordinal) ? type[..^4]
+        : type.EndsWith("Pil", StringComparison.Ordinal) ? type[..^3]
+        : type;
+
+    /// <summary>The error for a name that no processor has.</summary>
+    public static UnsupportedException Unknown(string? type) => new(
+        $"image processor '{type}'", "built in are those of Qwen2-VL to Qwen3.5, GLM-4V, InternVL, Idefics-3 and SmolVLM, LLaVA-NeXT and OneVision, Gemma-3, Pixtral and Mistral-3");
 }

@@ -45,7 +45,10 @@ internal sealed class ProcessedImage
     /// <summary>Tokens that the image takes in the prompt: one for each block of patches.</summary>
     public int Tokens => Patches / (MergeSize * MergeSize);
 
-    /// <summary>The image after resizing, before normalisation.</summary>
+    /// <summary>The tiles that it was cut into; null where it was not. Frames are tiles then.</summary>
+    public TiledImage? Tiling { get; init; }
+
+    /// <summary>The image after resizing, before normalisation; its first tile where it was cut into tiles.</summary>
     public RgbImage Resized { get; }
 
     /// <summary>

@@ -6,7 +6,7 @@ using Portable.Vision.Images;
 namespace Portable.Vision.Processing;
 
 /// <summary>
-/// The image processor of Qwen2-VL, Qwen2.5-VL and Qwen3-VL, which differ in settings alone: resize to multiples of
+/// The image processor of Qwen2-VL, Qwen2.5-VL and Qwen3-VL, which differ in settings alone, and of GLM-4V, which chooses sizes a little otherwise: resize to multiples of
 /// patch size times merge size within bounds on the number of pixels, normalise, cut into patches in merge order with
 /// the frame repeated in time. Settings not in the file have the defaults of transformers' class.
 /// </summary>
@@ -23,6 +23,7 @@ internal sealed class QwenImageProcessor : IImageProcessor
     private readonly int _temporal;
     private readonly int _merge;
     private readonly int _threads;
+    private readonly bool _isGlm;
 
     /// <summary>Creates the processor from the settings of a checkpoint.</summary>
     /// <param name="config">The settings.</param>
@@ -42,6 +43,7 @@ internal sealed class QwenImageProcessor : IImageProcessor
         if (_minPixels > _maxPixels)
             throw new InvalidModelException(config.Source, "min_pixels", $"{_minPixels} is more than max_pixels, {_maxPixels}");
         _threads = threads;
+        _isGlm = ImageProcessors.Plain(config.ImageProcessorType) == "Glm4vImageProcessor";
     }
 
     /// <inheritdoc/>
@@ -62,7 +64,9 @@ internal sealed class QwenImageProcessor : IImageProcessor
         int block = _patch * _merge;
         if (Config.DoResize ?? true)
         {
-            (height, width) = SmartResize.Target(height, width, block, _minPixels, _maxPixels);
+            (height, width) = _isGlm
+                ? TileSizes.Glm4v(height, width, _temporal, block, _minPixels, _maxPixels)
+                : SmartResize.Target(height, width, block, _minPixels, _maxPixels);
         }
         else if (height % block != 0 || width % block != 0)
         {
@@ -94,50 +98,8 @@ internal sealed class QwenImageProcessor : IImageProcessor
 
         cancellationToken.ThrowIfCancellationRequested();
         float[] patches = GC.AllocateUninitializedArray<float>((int)values);
-        if (_threads == 1 || values < 1 << 16)
-        {
-            for (int row = 0; row < gridH / _merge; row++)
-                CutBlockRow(resized.Data, gridW, row, patches);
-        }
-        else
-        {
-            Parallel.For(
-                0,
-                gridH / _merge,
-                new ParallelOptions { MaxDegreeOfParallelism = _threads, CancellationToken = cancellationToken },
-                row => CutBlockRow(resized.Data, gridW, row, patches));
-        }
-
+        new PatchCutter(_normalisation, _patch, _temporal, _merge).Cut(resized, patches, _threads, cancellationToken);
         return new ProcessedImage(patches, patchLength, 1, gridH, gridW, _merge, resized, Hash(resized));
-    }
-
-    // One row of merge blocks: the patches of a block lie together, and so do the blocks of the row.
-    private void CutBlockRow(byte[] pixels, int gridW, int blockRow, float[] patches)
-    {
-        int frame = _patch * _patch, patchLength = 3 * _temporal * frame, stride = gridW * _patch * 3;
-        int at = blockRow * _merge * gridW * patchLength;
-        for (int block = 0; block < gridW / _merge; block++)
-        {
-            for (int inside = 0; inside < _merge * _merge; inside++, at += patchLength)
-            {
-                int top = (blockRow * _merge + inside / _merge) * _patch, left = (block * _merge + inside % _merge) * _patch;
-                for (int channel = 0; channel < 3; channel++)
-                {
-                    ReadOnlySpan<float> table = _normalisation.Channel(channel);
-                    Span<float> first = patches.AsSpan(at + channel * _temporal * frame, frame);
-                    for (int y = 0; y < _patch; y++)
-                    {
-                        ReadOnlySpan<byte> row = pixels.AsSpan((top + y) * stride + left * 3, _patch * 3);
-                        Span<float> to = first.Slice(y * _patch, _patch);
-                        for (int x = 0, sample = channel; x < to.Length; x++, sample += 3)
-                            to[x] = table[row[sample]];
-                    }
-
-                    for (int t = 1; t < _temporal; t++)
-                        first.CopyTo(patches.AsSpan(at + (channel * _temporal + t) * frame, frame));
-                }
-            }
-        }
     }
 
     private string Hash(RgbImage resized)

@@ -13,6 +13,8 @@ public sealed unsafe class ElementKernelTests(int width)
     {
         if (gated && kind == ActivationKind.SoftCap)
             Assert.Ignore("soft caps are never gated");
+        if (!gated && kind == ActivationKind.ClampedSwiglu)
+            Assert.Ignore("it always gates another input");
         foreach (int length in Lengths(width))
         {
             using GuardedMemory input = GuardedMemory.Of<float>(Values.Normal(length, length, 4));
@@ -36,6 +38,8 @@ public sealed unsafe class ElementKernelTests(int width)
     [Test]
     public void Activations_of_extreme_values_are_those_of_the_scalar_form([Values] ActivationKind kind)
     {
+        if (kind == ActivationKind.ClampedSwiglu)
+            Assert.Ignore("it always gates another input");
         float[] values = [0, -0f, 1e-30f, -1e-30f, 20, -20, 87, -87, 89, -89, 104, -104, 1000, -1000, 1e10f, -1e10f, float.NaN, 0.625f, 1, -1, 4, -4];
         using GuardedMemory input = GuardedMemory.Of<float>(values);
         using var actual = new GuardedMemory(values.Length * sizeof(float));
