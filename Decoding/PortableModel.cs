@@ -16,6 +16,7 @@ namespace Portable.Decoding;
 /// </summary>
 public sealed partial class PortableModel : IDisposable
 {
+    private readonly Lazy<bool> _templateTakesText;
     private readonly ILogger _logger;
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly CancellationTokenSource _closing = new();
@@ -36,6 +37,7 @@ public sealed partial class PortableModel : IDisposable
         Path = description.Checkpoint.Path;
         ModelId = options.ModelId ?? System.IO.Path.GetFileNameWithoutExtension(System.IO.Path.TrimEndingDirectorySeparator(description.Checkpoint.Path));
         Config = description.Decoder.Config;
+        _templateTakesText = new(TakesText);
         try
         {
             Tokenizer = ModelFiles.ReadTokenizer(description.Checkpoint);
@@ -65,6 +67,28 @@ public sealed partial class PortableModel : IDisposable
         {
             _owned.Add(resource);
             return resource;
+        }
+    }
+
+    private bool TakesText()
+    {
+        const string Probe = "\uFDD0probe\uFDD0";
+        if (ChatTemplate is not { } template)
+            return true;
+        var variables = new Dictionary<string, TemplateValue>
+        {
+            ["messages"] = TemplateValue.List([TemplateValue.Object(("role", "user"), ("content", Probe))]), ["add_generation_prompt"] = true,
+        };
+        foreach ((string name, string token) in SpecialTokens)
+            variables[name] = token;
+        try
+        {
+            return template.Render(variables).Contains(Probe, StringComparison.Ordinal);
+        }
+        catch (TemplateException)
+        {
+            // What is wrong with it is said when a conversation is rendered.
+            return true;
         }
     }
 
@@ -105,6 +129,12 @@ public sealed partial class PortableModel : IDisposable
     internal Decoder Decoder { get; }
 
     internal IImageEncoder? Images { get; }
+
+    /// <summary>
+    /// Whether the chat template shows a message whose content is a text; those of some vision-language models know only lists of parts. Found out
+    /// by rendering one.
+    /// </summary>
+    internal bool TemplateTakesText => _templateTakesText.Value;
 
     internal IReadOnlyList<(string Name, string Token)> SpecialTokens { get; }
 

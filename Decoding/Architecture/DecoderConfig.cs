@@ -50,6 +50,9 @@ internal sealed record DecoderConfig
     /// <summary>The attention window of each layer; 0 means none.</summary>
     public required IReadOnlyList<int> Windows { get; init; }
 
+    /// <summary>Whether the tokens of an image see the whole image, later tokens too.</summary>
+    public bool SeesImagesWhole { get; init; }
+
     /// <summary>Whether each query head has a sink: a learned logit that joins the softmax without a value.</summary>
     public bool HasSinks { get; init; }
 

@@ -36,6 +36,9 @@ internal sealed record DecoderFamily(string Name)
     /// <summary>Whether layers have experts, and how they are chosen when the file does not say; null for none.</summary>
     public ExpertRules? Experts { get; init; }
 
+    /// <summary>Whether the tokens of an image see the whole image.</summary>
+    public bool SeesImagesWhole { get; init; }
+
     /// <summary>Whether query heads have sinks.</summary>
     public bool HasSinks { get; init; }
 
@@ -170,7 +173,7 @@ internal sealed record DecoderFamily(string Name)
         },
         new("gemma3")
         {
-            ModelTypes = ["gemma3_text", "gemma3"], GgufArchitectures = ["gemma3"], Tensors = Gemma, AttentionBiasCoversOutput = true,
+            ModelTypes = ["gemma3_text", "gemma3"], GgufArchitectures = ["gemma3"], Tensors = Gemma, SeesImagesWhole = true, AttentionBiasCoversOutput = true,
             QueryKeyNorm = QueryKeyNorm.Heads, Norms = NormPlacement.Both, IsNormOffset = true, Activation = ActivationKind.GeluTanh,
             IsEmbeddingScaled = true, WindowPattern = 6, LocalTheta = 10000, GgufHiddenScaledLayers = 62,
         },

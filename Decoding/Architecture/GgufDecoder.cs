@@ -67,6 +67,7 @@ internal static class GgufDecoder
                 : rope with { Theta = OptionalNumber(a + ".rope.freq_base_swa", 1e-3, 1e12) ?? family.LocalTheta, Scaling = RopeScaling.None },
             LayerRopes = LayerRopes(),
             Windows = windows,
+            SeesImagesWhole = family.SeesImagesWhole,
             Latent = latent,
             Delta = family.IsHybrid ? Delta() : null,
             HasOutputGate = family.HasOutputGate,

@@ -60,6 +60,7 @@ internal static class HuggingFaceDecoder
             LocalRope = localRope,
             LayerRopes = ReadLayerRopes(text, family, windows, localRope is not null),
             Windows = windows,
+            SeesImagesWhole = family.SeesImagesWhole,
             HasSinks = family.HasSinks,
             Latent = latent,
             Delta = delta,

@@ -46,7 +46,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
         if (options.Tools.Count > 0)
             variables["tools"] = TemplateValue.List(options.Tools.Select(tool => ToolValue(tool, Guarded)));
         string text = template.Render(variables);
-        int[] tokens = model.Tokenizer.EncodePrompt(text, guard);
+        int[] tokens = model.Tokenizer.EncodePrompt(images.Count == 0 ? text : WithImages(text, images), guard);
         return new Result(Expand(tokens, images), text.Replace(guard.ToString(), "", StringComparison.Ordinal));
 
         string Guarded(string text) => model.Tokenizer.Guard(text, guard);
@@ -97,8 +97,8 @@ internal sealed class ChatPromptBuilder(PortableModel model)
 
             if (parts.Count == 0 && toolCalls.Count == 0 && reasoning.Length == 0 && message.Contents.OfType<FunctionResultContent>().Any())
                 return;
-            // Plain strings are what every template takes; parts are needed only to say where images stand.
-            TemplateValue body = hasImages
+            // Plain strings are what most templates take; parts are needed to say where images stand, and by templates that know nothing else.
+            TemplateValue body = hasImages || !model.TemplateTakesText
                 ? TemplateValue.List(parts)
                 : Guarded(string.Concat(message.Contents.OfType<TextContent>().Select(t => t.Text)));
             var members = new List<(string, TemplateValue)> { ("role", Guarded(message.Role.Value)), ("content", body) };
@@ -114,14 +114,28 @@ internal sealed class ChatPromptBuilder(PortableModel model)
         }
     }
 
+    /// <summary>The rendered text with what stands for each image in place of its placeholder; one that a user wrote is guarded, and so another text.</summary>
+    private string WithImages(string text, List<PreparedImage> images)
+    {
+        string placeholder = model.Tokenizer.TokenText(model.Images!.TemplateToken)!, run = model.Tokenizer.TokenText(model.Images.PlaceholderToken)!;
+        string[] pieces = text.Split(placeholder);
+        if (pieces.Length - 1 != images.Count)
+            throw new InvalidInputException("messages", $"the chat template wrote {pieces.Length - 1} image placeholders for {images.Count} images");
+        var whole = new StringBuilder(pieces[0]);
+        for (int i = 0; i < images.Count; i++)
+            whole.Append(images[i].Text.Replace(PreparedImage.Run, run, StringComparison.Ordinal)).Append(pieces[i + 1]);
+        return whole.ToString();
+    }
+
     private ModelPrompt Expand(int[] tokens, List<PreparedImage> images)
     {
         if (images.Count == 0)
             return new ModelPrompt(tokens);
         int placeholder = model.Images!.PlaceholderToken;
+        (int Image, int First, int Length)[] runs = [.. images.SelectMany((image, i) => image.Runs.Select((length, r) => (i, image.Runs.Take(r).Sum(), length)))];
         int found = tokens.Count(t => t == placeholder);
-        if (found != images.Count)
-            throw new InvalidInputException("messages", $"the chat template wrote {found} image placeholders for {images.Count} images");
+        if (found != runs.Length)
+            throw new InvalidInputException("messages", $"the prompt holds {found} runs of image tokens, and its images {runs.Length}");
         var expanded = new List<int>();
         var spans = new List<MediaSpan>();
         foreach (int token in tokens)
@@ -132,9 +146,11 @@ internal sealed class ChatPromptBuilder(PortableModel model)
                 continue;
             }
 
-            PreparedImage image = images[spans.Count];
-            spans.Add(new MediaSpan(expanded.Count, image.Grid.Count, image.Grid, image.ContentHash));
-            expanded.AddRange(Enumerable.Repeat(placeholder, image.Grid.Count));
+            (int index, int first, int length) = runs[spans.Count];
+            PreparedImage image = images[index];
+            TokenGrid grid = image.Runs.Count == 1 ? image.Grid : new TokenGrid(1, 1, length);
+            spans.Add(new MediaSpan(expanded.Count, length, grid, image.ContentHash) { Image = index, FirstRow = first });
+            expanded.AddRange(Enumerable.Repeat(placeholder, length));
         }
 
         return new ModelPrompt(expanded, spans, images);

@@ -106,12 +106,15 @@ internal sealed class GenerationLoop(
         try
         {
             var spans = new List<MediaSpan>();
-            for (int i = 0; i < prompt.Spans.Count; i++)
+            int last = -1;
+            foreach (MediaSpan span in prompt.Spans)
             {
-                if (prompt.Spans[i].Start < reused)
+                if (span.Start < reused)
                     continue;
-                encoded.Add(images!.Encode(prompt.Images[i], stream, cancellation));
-                spans.Add(prompt.Spans[i] with { Start = prompt.Spans[i].Start - reused });
+                if (span.Image != last)
+                    encoded.Add(images!.Encode(prompt.Images[span.Image], stream, cancellation));
+                last = span.Image;
+                spans.Add(span with { Start = span.Start - reused, Image = encoded.Count - 1 });
             }
 
             PromptMedia? media = spans.Count == 0 ? null : new PromptMedia(spans, [.. encoded.Select(e => e.Features)], LayerFeatures(encoded));

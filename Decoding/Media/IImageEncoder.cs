@@ -33,8 +33,11 @@ public interface IImageEncoderDescription
 /// </summary>
 public interface IImageEncoder : IDisposable
 {
-    /// <summary>The token that a chat template writes once per image.</summary>
+    /// <summary>The token that image features replace.</summary>
     int PlaceholderToken { get; }
+
+    /// <summary>The token that a chat template writes once per image.</summary>
+    int TemplateToken => PlaceholderToken;
 
     /// <summary>Decodes and preprocesses an image on the host.</summary>
     /// <param name="bytes">The file's bytes, untrusted.</param>
@@ -51,9 +54,19 @@ public interface IImageEncoder : IDisposable
 }
 
 /// <summary>An image ready for the tower.</summary>
-/// <param name="Grid">Its tokens.</param>
+/// <param name="Grid">Its tokens; where they have no common grid, one row of all.</param>
 /// <param name="ContentHash">Hash of the preprocessed pixels and the grid.</param>
-public abstract record PreparedImage(TokenGrid Grid, UInt128 ContentHash);
+public abstract record PreparedImage(TokenGrid Grid, UInt128 ContentHash)
+{
+    /// <summary>Stands in <see cref="Text"/> for a run of image tokens.</summary>
+    public const string Run = "\uFFFC";
+
+    /// <summary>What the prompt holds in place of the template's placeholder, special tokens by their text.</summary>
+    public string Text { get; init; } = Run;
+
+    /// <summary>Image tokens of each run, as many runs as <see cref="Text"/> has.</summary>
+    public IReadOnlyList<int> Runs { get; init; } = [Grid.Count];
+}
 
 /// <summary>Features of an image on the device, held until disposed.</summary>
 /// <param name="Features">[tokens, hidden], activation type.</param>

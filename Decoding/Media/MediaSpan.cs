@@ -15,7 +15,14 @@ public readonly record struct TokenGrid(int Frames, int Rows, int Columns)
 /// <param name="Length">Its tokens.</param>
 /// <param name="Grid">Rows and columns of the tokens.</param>
 /// <param name="ContentHash">Hash of what the tokens show: two spans with equal hash and grid are interchangeable.</param>
-public readonly record struct MediaSpan(int Start, int Length, TokenGrid Grid, UInt128 ContentHash);
+public readonly record struct MediaSpan(int Start, int Length, TokenGrid Grid, UInt128 ContentHash)
+{
+    /// <summary>Which image of the prompt it shows.</summary>
+    public int Image { get; init; }
+
+    /// <summary>The first row of the image's features that it shows: an image may stand in several runs, with text between.</summary>
+    public int FirstRow { get; init; }
+}
 
 /// <summary>The images of a prompt with their features on the device.</summary>
 /// <param name="Spans">Where they are, counted from the first token handed over with them.</param>

@@ -31,7 +31,10 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
             workspace.PageTable.SliceRows(0, step.Sequences),
             step.Sequences,
             step.MaxQueryLength,
-            step.MaxContextLength);
+            step.MaxContextLength)
+        {
+            VisibleEnds = step.SeesAhead ? workspace.VisibleEnds!.Value.SliceColumns(0, tokens) : null,
+        };
 
         stream.Embed(workspace.Ids.SliceColumns(0, tokens), weights.Embedding, hidden, config.EmbeddingScale);
         Splice(stream, workspace, step.Media?.Features, step, hidden, accumulate: false);
@@ -236,8 +239,9 @@ internal sealed partial class Decoder(DecoderConfig config, DecoderWeights weigh
 /// <param name="MaxContextLength">Bound of the context lengths.</param>
 /// <param name="LogitRows">Rows that logits are wanted for.</param>
 /// <param name="Media">Image features to splice in, or null.</param>
+/// <param name="SeesAhead">Whether tokens see later ones, by the workspace's visible ends.</param>
 internal readonly record struct DecoderStep(
-    int Tokens, int Sequences, int MaxQueryLength, int MaxContextLength, int LogitRows, MediaStep? Media = null);
+    int Tokens, int Sequences, int MaxQueryLength, int MaxContextLength, int LogitRows, MediaStep? Media = null, bool SeesAhead = false);
 
 /// <summary>The image features of a step.</summary>
 /// <param name="Slices">Which tokens they replace.</param>

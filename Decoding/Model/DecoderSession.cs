@@ -148,7 +148,7 @@ internal sealed class DecoderSession : IDisposable
         while (start < total)
         {
             cancellation.ThrowIfCancellationRequested();
-            int count = Math.Min(ChunkTokens, total - start);
+            int count = ChunkAt(start, total, media);
             bool isLast = start + count == total;
             int rows = isLast ? logitRows : 0;
             if (rows > count || rows > _workspace.MaxLogitRows)
@@ -164,7 +164,8 @@ internal sealed class DecoderSession : IDisposable
                 UploadRun(_workspace.LogitRows.SliceColumns(0, rows), count - rows);
             UploadBatch(count, Length + count);
             MediaStep? step = media is null ? null : MediaOf(media, start, count);
-            _decoder.Enqueue(_stream, _workspace, _cache, new DecoderStep(count, 1, count, Length + count, rows, step));
+            bool seesAhead = step is not null && _workspace.VisibleEnds is { } ends && UploadVisibleEnds(ends, media!, start, count);
+            _decoder.Enqueue(_stream, _workspace, _cache, new DecoderStep(count, 1, count, Length + count, rows, step, seesAhead));
             _stream.Synchronize();
             Length += count;
             start += count;
@@ -292,6 +293,43 @@ internal sealed class DecoderSession : IDisposable
         _stream.Fill(delta.States, 0);
     }
 
+    /// <summary>
+    /// Tokens of the chunk that begins at a token. Where images are seen in both directions a chunk ends before one that it cannot hold whole.
+    /// </summary>
+    internal int ChunkAt(int start, int total, PromptMedia? media)
+    {
+        int count = Math.Min(ChunkTokens, total - start);
+        if (media is null || !_decoder.Config.SeesImagesWhole)
+            return count;
+        foreach (MediaSpan span in media.Spans)
+        {
+            if (span.Start >= start + count || span.Start + span.Length <= start + count)
+                continue;
+            return span.Start > start
+                ? span.Start - start
+                : throw new InvalidInputException(
+                    "option PrefillChunkTokens", $"expected at least {span.Length}, the tokens of an image, which this model sees as a whole, found {ChunkTokens}");
+        }
+
+        return count;
+    }
+
+    /// <summary>For each token of a chunk the position after the last that it sees: of an image's tokens, the image's end.</summary>
+    private bool UploadVisibleEnds(TensorView view, PromptMedia media, int start, int count)
+    {
+        Span<int> ends = _scratch.AsSpan(0, count);
+        for (int i = 0; i < count; i++)
+            ends[i] = Length + i + 1;
+        foreach (MediaSpan span in media.Spans)
+        {
+            for (int i = Math.Max(span.Start - start, 0); i < Math.Min(span.Start + span.Length - start, count); i++)
+                ends[i] = Length + span.Start + span.Length - start;
+        }
+
+        _stream.Upload<int>(view.SliceColumns(0, count), ends);
+        return true;
+    }
+
     private void UploadBatch(int tokens, int context)
     {
         Span<int> values = stackalloc int[2];
@@ -333,17 +371,16 @@ internal sealed class DecoderSession : IDisposable
         var slices = new List<MediaSlice>();
         var rows = new List<int>();
         var sources = new List<int>();
-        for (int image = 0; image < media.Spans.Count; image++)
+        foreach (MediaSpan span in media.Spans)
         {
-            MediaSpan span = media.Spans[image];
             int first = Math.Max(span.Start, start), end = Math.Min(span.Start + span.Length, start + count);
             if (first >= end)
                 continue;
-            slices.Add(new MediaSlice(image, rows.Count, end - first));
+            slices.Add(new MediaSlice(span.Image, rows.Count, end - first));
             for (int i = first; i < end; i++)
             {
                 rows.Add(i - start);
-                sources.Add(i - span.Start);
+                sources.Add(i - span.Start + span.FirstRow);
             }
         }
 

@@ -42,6 +42,8 @@ internal sealed class DecoderWorkspace : IDisposable
             Attended = Allocate(type, maxTokens, config.AttendedSize);
             Projected = Allocate(type, maxTokens, 2 * config.WidestFeedForward);
             Activated = Allocate(type, maxTokens, config.WidestFeedForward);
+            if (config.SeesImagesWhole)
+                VisibleEnds = Allocate(ElementType.Int32, 1, maxTokens);
             Rope = AllocateRope(config.Rope);
             LocalRope = config.LocalRope is { } local ? AllocateRope(local) : null;
             if (config.QueryScale is not null)
@@ -163,6 +165,9 @@ internal sealed class DecoderWorkspace : IDisposable
     public TensorView Projected { get; }
 
     public TensorView Activated { get; }
+
+    /// <summary>int32 [1, tokens]: the position after the last that each token sees; null where all see only earlier ones.</summary>
+    public TensorView? VisibleEnds { get; }
 
     public RopeTable Rope { get; }
 

@@ -125,6 +125,19 @@ public sealed class WeightUploader
         }
     }
 
+    /// <summary>Uploads a matrix of float32 values that a tensor holds in another order; the caller owns the result.</summary>
+    /// <param name="name">The tensor, for errors.</param>
+    /// <param name="values">[rows * columns].</param>
+    /// <param name="rows">Outputs.</param>
+    /// <param name="columns">Inputs.</param>
+    public DeviceWeight Floats(string name, ReadOnlySpan<float> values, int rows, int columns)
+    {
+        using WeightMatrix matrix = WeightMatrix.Allocate(name, rows, columns, new WeightFormat(WeightEncoding.Float32));
+        for (int row = 0; row < rows; row++)
+            values.Slice(row * columns, columns).CopyTo(MemoryMarshal.Cast<byte, float>(matrix.Codes(row)));
+        return Load([matrix]);
+    }
+
     /// <summary>Uploads a vector as float32 [1, length], (value + offset) * scale; the caller owns its buffer.</summary>
     public TensorView Vector(string tensor, int length, float offset = 0, float scale = 1)
     {
@@ -163,7 +176,7 @@ public sealed class WeightUploader
     /// <param name="values">[rows * columns].</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
-    internal TensorView Table(ReadOnlySpan<float> values, int rows, int columns)
+    public TensorView Table(ReadOnlySpan<float> values, int rows, int columns)
     {
         ElementType type = _device.Capabilities.ActivationType;
         DeviceBuffer buffer = _device.Allocate((long)rows * columns * type.Size(), MemoryKind.Weights);

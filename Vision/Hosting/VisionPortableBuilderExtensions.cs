@@ -23,7 +23,7 @@ public static class VisionPortableBuilderExtensions
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<VisionOptions>, Validator>());
         options.ValidateOnStart();
         builder.Services.TryAddSingleton<IImageDecoder, SkiaImageDecoder>();
-        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IImageEncoderFactory, QwenImageEncoderFactory>(static provider => new(
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IImageEncoderFactory, ImageEncoderFactory>(static provider => new(
             provider.GetRequiredService<IImageDecoder>(), provider.GetRequiredService<IOptions<VisionOptions>>().Value)));
         return builder;
     }

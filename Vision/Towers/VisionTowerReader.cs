@@ -1,3 +1,4 @@
+using Portable.Vision.Processing;
 using Portable.Decoding.Architecture;
 
 namespace Portable.Vision.Towers;
@@ -14,40 +15,71 @@ internal static class VisionTowerReader
     {
         ConfigSection vision = root.Section("vision_config")
             ?? throw new InvalidModelException(root.File, "vision_config", $"the field is missing; a {family.ModelType} model has a vision tower");
-        int channels = vision.OptionalDimension("in_channels", 64) ?? vision.OptionalDimension("in_chans", 64) ?? 3;
+        if (family.TowerType is { } type && vision.String("model_type") is { } found && found != type)
+            throw new UnsupportedException($"A vision tower of type '{found}' in a {family.ModelType} model ({root.File})", $"supported is {type}");
+        int channels = vision.OptionalDimension("in_channels", 64) ?? vision.OptionalDimension("in_chans", 64) ?? vision.OptionalDimension("num_channels", 64) ?? 3;
         if (channels != 3)
             throw new UnsupportedException($"A vision tower for {channels} channels ({root.File})", "images have three: red, green and blue");
-        int width = vision.Dimension(family.WidthField, 1 << 16), heads = vision.Dimension("num_heads", 1 << 12);
-        int layers = vision.Dimension("depth", 1024), merge = vision.OptionalDimension("spatial_merge_size", 8) ?? 2;
+        ConfigSection text = root.Section("text_config") ?? root;
+        bool isGrid = family.Layout == ImageLayoutKind.Grid;
+        int width = vision.Dimension(family.WidthField, 1 << 16), heads = vision.Dimension(family.HeadsField, 1 << 12);
+        int layers = vision.Dimension(family.LayersField, 1024);
         if (width % heads != 0 || width / heads % 4 != 0)
         {
             throw new InvalidModelException(
-                root.File, vision.Field("num_heads"), $"{heads} heads in a width of {width}: a head needs a whole multiple of 4 elements");
+                root.File, vision.Field(family.HeadsField), $"{heads} heads in a width of {width}: a head needs a whole multiple of 4 elements");
         }
 
-        int patch = vision.OptionalDimension("patch_size", 256) ?? family.PatchSize;
+        int patch = Side(vision, "patch_size", 256) ?? family.PatchSize;
+        int side = family is { HasPositionTable: true, Positions: PositionKind.Fixed or PositionKind.Bicubic }
+            ? (Side(vision, "image_size", 1 << 14) ?? throw new InvalidModelException(root.File, vision.Field("image_size"), "the field is missing")) / patch
+            : 0;
+        int merge = ReadMerge(root, vision, family, side);
         var config = new VisionTowerConfig
         {
             Width = width,
-            Layers = layers,
+            Layers = isGrid ? layers : ReadLayerCount(root, family, layers),
             Heads = heads,
             FeedForwardSize = family.HasMlpRatio
                 ? (int)(width * vision.Number("mlp_ratio", 4, 0.01, 64))
-                : vision.Dimension("intermediate_size"),
-            OutputSize = vision.Dimension(family.OutputField),
+                : vision.Dimension(family.FeedForwardField),
+            OutputSize = isGrid ? vision.Dimension(family.OutputField) : text.Dimension("hidden_size"),
             PatchSize = patch,
-            TemporalPatchSize = vision.OptionalDimension("temporal_patch_size", 64) ?? 2,
+            TemporalPatchSize = isGrid ? vision.OptionalDimension("temporal_patch_size", 64) ?? 2 : 1,
             MergeSize = merge,
             Norm = family.Norm,
+            NormEpsilon = (float)(family.EpsilonField is { } epsilon ? vision.Number(epsilon, family.Epsilon, 0, 1) : family.Epsilon),
             Activation = ReadActivation(vision, family),
             IsGated = family.IsGated,
             PatchBias = family.PatchBias,
+            HasBiases = family.HasBiases,
+            HasClassToken = family.HasClassToken,
+            EmbeddingNorm = family.EmbeddingNorm,
+            HasLayerScale = family.HasLayerScale,
+            HasFinalNorm = family.HasFinalNorm,
+            Connector = family.Connector,
+            ConnectorSize = family.Connector == ConnectorKind.GatedMerger ? vision.Dimension("intermediate_size") : 0,
+            ConnectorEpsilon = family.Connector switch
+            {
+                ConnectorKind.NormedConcat or ConnectorKind.GatedMerger => 1e-5f,
+                ConnectorKind.Pooled => (float)vision.Number("layer_norm_eps", 1e-6, 0, 1),
+                ConnectorKind.MergedTwoLinear => (float)text.Number("rms_norm_eps", 1e-5, 0, 1),
+                _ => 1e-6f,
+            },
+            ConnectorBias = family.Connector is not (ConnectorKind.TwoLinear or ConnectorKind.MergedTwoLinear)
+                || root.Bool("multimodal_projector_bias", family.Connector == ConnectorKind.TwoLinear),
+            HasNewline = family.HasNewline,
+            MostTilesOfTokens = family.HasNewline ? ReadMostTiles(root) : 0,
             WindowBlocks = family.HasWindows ? ReadWindow(vision, patch * merge) : 0,
             FullAttentionLayers = family.HasWindows ? ReadLayers(vision, "fullatt_block_indexes", layers) : [],
-            PositionSide = family.HasPositionTable ? ReadPositionSide(vision, width) : 0,
+            PositionSide = !family.HasPositionTable ? 0 : family.Positions == PositionKind.Bilinear ? ReadPositionSide(vision, width) : side,
+            Positions = family.Positions,
+            Rope = family.Rope,
             DeepstackLayers = family.HasDeepstack ? ReadLayers(vision, "deepstack_visual_indexes", layers) : [],
             RopeTheta = ReadTheta(vision),
         };
+        if ((long)config.MergedWidth * config.ConnectorWidth > int.MaxValue || (long)side * side * width > int.MaxValue)
+            throw new InvalidModelException(root.File, vision.Field(family.WidthField), $"a width of {width} with blocks of {merge} x {merge} patches is not possible");
         CheckDecoder(root, vision, family, config);
         return config;
     }
@@ -63,6 +95,67 @@ internal static class VisionTowerReader
             throw new InvalidModelException(
                 root.File, vision.Field("deepstack_visual_indexes"), $"{config.DeepstackLayers.Count} features for a decoder of {layers} layers");
         }
+    }
+
+    /// <summary>A number, or two equal ones.</summary>
+    private static int? Side(ConfigSection vision, string field, int most)
+    {
+        if (!vision.Has(field))
+            return null;
+        IReadOnlyList<int> sides = vision.Integers(field, 2);
+        return sides.Count > 0 && sides.All(s => s == sides[0] && s >= 1 && s <= most)
+            ? sides[0]
+            : throw new InvalidModelException(vision.File, vision.Field(field), $"expected one side, or two equal ones, from 1 to {most}, found {string.Join(", ", sides)}");
+    }
+
+    private static int ReadMerge(ConfigSection root, ConfigSection vision, VisionFamily family, int side)
+    {
+        switch (family.Connector)
+        {
+            case ConnectorKind.NormedConcat:
+                double ratio = root.Number("downsample_ratio", 0.5, 0.05, 1);
+                return (int)Math.Round(1 / ratio);
+            case ConnectorKind.Linear:
+                return root.OptionalDimension("scale_factor", 16) ?? 2;
+            case ConnectorKind.MergedTwoLinear:
+                return root.OptionalDimension("spatial_merge_size", 16) ?? 2;
+            case ConnectorKind.TwoLinear:
+                return 1;
+            case ConnectorKind.Pooled:
+                int tokens = root.Dimension("mm_tokens_per_image", 1 << 20), tokenSide = (int)Math.Sqrt(tokens);
+                return tokenSide * tokenSide == tokens && side % tokenSide == 0
+                    ? side / tokenSide
+                    : throw new InvalidModelException(root.File, "mm_tokens_per_image", $"{tokens} tokens do not come of {side} x {side} patches");
+            default:
+                return vision.OptionalDimension("spatial_merge_size", 8) ?? 2;
+        }
+    }
+
+    /// <summary>The blocks that features need: those up to the layer that config.json takes them from.</summary>
+    private static int ReadLayerCount(ConfigSection root, VisionFamily family, int layers)
+    {
+        if (family.HasClassToken && root.String("vision_feature_select_strategy") is { } strategy and not "default")
+            throw new UnsupportedException($"vision_feature_select_strategy '{strategy}' ({root.File})", "supported is default, without the row before the patches");
+        if (family.Layout is ImageLayoutKind.Idefics or ImageLayoutKind.Gemma3)
+            return layers;
+        int whenAbsent = family.ModelType is "llava" or "llava_next" ? -2 : -1;
+        IReadOnlyList<int> chosen = root.Has("vision_feature_layer") ? root.Integers("vision_feature_layer") : [whenAbsent];
+        if (chosen.Count != 1)
+            throw new UnsupportedException($"Features of {chosen.Count} layers of a vision tower ({root.File})", "supported are those of one");
+        int count = chosen[0] < 0 ? layers + 1 + chosen[0] : chosen[0];
+        return count >= 1 && count <= layers
+            ? count
+            : throw new InvalidModelException(root.File, "vision_feature_layer", $"{chosen[0]} is none of {layers} layers");
+    }
+
+    private static int ReadMostTiles(ConfigSection root)
+    {
+        const string Prefix = "anyres_max_";
+        if (root.String("vision_aspect_ratio") is not { } ratio || !ratio.StartsWith(Prefix, StringComparison.Ordinal))
+            return 0;
+        return int.TryParse(ratio.AsSpan(Prefix.Length), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int most) && most > 0
+            ? most
+            : throw new InvalidModelException(root.File, "vision_aspect_ratio", $"expected {Prefix} and a number, found {ratio}");
     }
 
     private static ActivationKind ReadActivation(ConfigSection vision, VisionFamily family) => (vision.String("hidden_act") ?? family.Activation) switch

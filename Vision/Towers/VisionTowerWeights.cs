@@ -23,9 +23,19 @@ internal sealed class VisionTowerWeights : IDisposable
 
     public IReadOnlyList<Block> Blocks { get; private set; } = [];
 
-    public Merger FinalMerger { get; private set; } = null!;
+    /// <summary>The row before the patches of each frame, its position added; on the host.</summary>
+    public float[]? ClassRow { get; private set; }
 
-    public IReadOnlyList<Merger> DeepstackMergers { get; private set; } = [];
+    public NormWeights? EmbeddingNorm { get; private set; }
+
+    public NormWeights? FinalNorm { get; private set; }
+
+    /// <summary>float32 [1, output]: the row at the end of rows of tokens.</summary>
+    public TensorView? Newline { get; private set; }
+
+    public Connector FinalMerger { get; private set; } = null!;
+
+    public IReadOnlyList<Connector> DeepstackMergers { get; private set; } = [];
 
     /// <summary>Reads, checks and uploads every tensor. On an error, or when cancelled, what was uploaded is freed.</summary>
     public static VisionTowerWeights Load(
@@ -56,57 +66,140 @@ internal sealed class VisionTowerWeights : IDisposable
         Checkpoint checkpoint, string prefix, VisionTensors names, VisionTowerConfig config, WeightUploader uploader, CancellationToken cancellation)
     {
         int width = config.Width;
-        PatchEmbedding = Matrix((names.PatchEmbedding, width, config.PatchLength));
-        PatchBias = config.PatchBias ? Vectors((names.PatchEmbedding + ".bias", width)) : null;
+        string apart = names.ConnectorPrefix(prefix);
+        PatchEmbedding = Matrix((prefix + names.PatchEmbedding, width, config.PatchLength));
+        PatchBias = config.PatchBias ? Vectors((prefix + names.PatchEmbedding + ".bias", width)) : null;
         if (config.PositionSide is > 0 and int side)
-            Positions = new PositionTable(checkpoint.ReadVector(prefix + names.PositionTable + ".weight", side * side * width), side, width);
+        {
+            // The row before the patches has the first position.
+            float[] table = checkpoint.ReadVector(prefix + names.PositionTable, ((side * side) + config.ClassRows) * width);
+            Positions = new PositionTable(table[(config.ClassRows * width)..], side, width, config.Positions);
+            if (config.HasClassToken)
+                ClassRow = [.. checkpoint.ReadVector(prefix + names.ClassToken, width).Select((value, c) => value + table[c])];
+        }
+
+        EmbeddingNorm = config.EmbeddingNorm == Towers.EmbeddingNorm.None ? null : Norm(prefix + names.EmbeddingNorm, width);
+        FinalNorm = config.HasFinalNorm ? Norm(prefix + names.FinalNorm, width) : null;
+        Newline = config.HasNewline ? Vectors((apart + names.Newline, config.OutputSize)) : null;
         Rope = new RopeFrequencies(OwnVector(uploader.Floats(config.InverseFrequencies())), OwnVector(uploader.Integers(config.FrequencyAxes())));
 
         var blocks = new Block[config.Layers];
         for (int i = 0; i < blocks.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            string Name(string pattern) => VisionTensors.At(pattern, i);
+            string Name(string pattern) => prefix + VisionTensors.At(pattern, i);
             string up = Name(names.Up);
+            (string Name, int Rows)[] qkv = names.Qkv is { } fused ? [(Name(fused), 3 * width)] : [(Name(names.Query), width), (Name(names.Key), width), (Name(names.Value), width)];
+            (string Name, int Rows)[] gateUp = names.Gate is { } gate ? [(Name(gate), config.FeedForwardSize), (up, config.FeedForwardSize)] : [(up, config.FeedForwardSize)];
             blocks[i] = new Block
             {
                 AttentionNorm = Norm(Name(names.AttentionNorm), width),
-                Qkv = Matrix((Name(names.Qkv), 3 * width, width)),
-                QkvBias = Vectors((Name(names.Qkv) + ".bias", 3 * width)),
+                Qkv = Matrix([.. qkv.Select(part => (part.Name, part.Rows, width))]),
+                QkvBias = Biases(qkv),
                 Output = Matrix((Name(names.Output), width, width)),
-                OutputBias = Vectors((Name(names.Output) + ".bias", width)),
+                OutputBias = Biases((Name(names.Output), width)),
+                AttentionScale = config.HasLayerScale ? Table(Name(names.AttentionScale), width) : null,
                 FeedForwardNorm = Norm(Name(names.FeedForwardNorm), width),
-                Up = names.Gate is { } gate
-                    ? Matrix((Name(gate), config.FeedForwardSize, width), (up, config.FeedForwardSize, width))
-                    : Matrix((up, config.FeedForwardSize, width)),
-                UpBias = names.Gate is { } gateBias
-                    ? Vectors((Name(gateBias) + ".bias", config.FeedForwardSize), (up + ".bias", config.FeedForwardSize))
-                    : Vectors((up + ".bias", config.FeedForwardSize)),
+                Up = Matrix([.. gateUp.Select(part => (part.Name, part.Rows, width))]),
+                UpBias = Biases(gateUp),
                 Down = Matrix((Name(names.Down), width, config.FeedForwardSize)),
-                DownBias = Vectors((Name(names.Down) + ".bias", width)),
+                DownBias = Biases((Name(names.Down), width)),
+                FeedForwardScale = config.HasLayerScale ? Table(Name(names.FeedForwardScale), width) : null,
             };
         }
 
         Blocks = blocks;
-        FinalMerger = ReadMerger(names.Merger, normAfterConcat: false);
+        FinalMerger = ReadConnector();
         DeepstackMergers =
         [
-            .. Enumerable.Range(0, config.DeepstackLayers.Count).Select(i => ReadMerger(
-                new MergerTensors(
-                    VisionTensors.At(names.Deepstack.Norm, i), VisionTensors.At(names.Deepstack.First, i), VisionTensors.At(names.Deepstack.Second, i)),
-                normAfterConcat: true)),
+            .. Enumerable.Range(0, config.DeepstackLayers.Count).Select(i =>
+            {
+                string first = prefix + VisionTensors.At(names.Deepstack.First, i), second = prefix + VisionTensors.At(names.Deepstack.Second, i);
+                return new Connector(
+                    null, false,
+                    [
+                        new NormStep(config.Norm, Norm(prefix + VisionTensors.At(names.Deepstack.Norm, i), config.MergedWidth), config.NormEpsilon),
+                        Linear(first, config.MergedWidth, config.MergedWidth, true), new ActivationStep(ActivationKind.Gelu),
+                        Linear(second, config.OutputSize, config.MergedWidth, true),
+                    ]);
+            }),
         ];
         uploader.Stream.Synchronize();
 
-        Merger ReadMerger(MergerTensors merger, bool normAfterConcat) => new()
+        Connector ReadConnector()
         {
-            Norm = Norm(merger.Norm, normAfterConcat ? config.MergedWidth : width),
-            NormAfterConcat = normAfterConcat,
-            First = Matrix((merger.First, config.MergedWidth, config.MergedWidth)),
-            FirstBias = Vectors((merger.First + ".bias", config.MergedWidth)),
-            Second = Matrix((merger.Second, config.OutputSize, config.MergedWidth)),
-            SecondBias = Vectors((merger.Second + ".bias", config.OutputSize)),
-        };
+            MergerTensors merger = names.Merger;
+            string first = apart + merger.First, second = apart + merger.Second, norm = apart + merger.Norm;
+            int merged = config.MergedWidth, output = config.OutputSize;
+            var gelu = new ActivationStep(ActivationKind.Gelu);
+            switch (config.Connector)
+            {
+                case ConnectorKind.Merger:
+                    return new(new NormStep(config.Norm, Norm(norm, width), config.NormEpsilon), false, [Linear(first, merged, merged, true), gelu, Linear(second, output, merged, true)]);
+                case ConnectorKind.NormedConcat:
+                    var wide = new NormStep(NormKind.Layer, new(Vectors((norm + ".weight", merged)), Vectors((norm + ".bias", merged))), config.ConnectorEpsilon);
+                    return new(null, false, [wide, Linear(first, output, merged, true), gelu, Linear(second, output, output, true)]);
+                case ConnectorKind.Linear:
+                    return new(null, false, [Linear(first, output, merged, false)]);
+                case ConnectorKind.TwoLinear:
+                    return new(null, false, [Linear(first, output, width, config.ConnectorBias), gelu, Linear(second, output, output, config.ConnectorBias)]);
+                case ConnectorKind.Pooled:
+                    float[] stored = checkpoint.ReadVector(apart + names.PooledProjection, checked(width * output)), turned = new float[stored.Length];
+                    for (int row = 0; row < width; row++)
+                    {
+                        for (int column = 0; column < output; column++)
+                            turned[(column * width) + row] = stored[(row * output) + column];
+                    }
+
+                    var pooled = new NormStep(NormKind.RootMeanSquare, new(OwnVector(uploader.Vector(norm + ".weight", width, 1)), null), config.ConnectorEpsilon);
+                    return new(null, true, [pooled, new LinearStep(Own(uploader.Floats(names.PooledProjection, turned, output, width)), null)]);
+                case ConnectorKind.MergedTwoLinear:
+                    return new(
+                        new NormStep(NormKind.RootMeanSquare, new(Vectors((norm + ".weight", width)), null), config.ConnectorEpsilon), false,
+                        [
+                            new LinearStep(Downsample(width), null), Linear(first, output, width, config.ConnectorBias), gelu,
+                            Linear(second, output, output, config.ConnectorBias),
+                        ]);
+                default:
+                    var middle = new NormStep(NormKind.Layer, new(Vectors((norm + ".weight", output)), Vectors((norm + ".bias", output))), config.ConnectorEpsilon);
+                    DeviceWeight gateUp = Matrix((apart + names.ConnectorGate, config.ConnectorSize, output), (apart + names.ConnectorUp, config.ConnectorSize, output));
+                    string bias = names.Downsample.Replace(".weight", ".bias", StringComparison.Ordinal);
+                    return new(
+                        null, false,
+                        [
+                            new LinearStep(Downsample(output), Vectors((apart + bias, output))), Linear(first, output, output, false), middle, gelu,
+                            new GatedStep(gateUp, ActivationKind.Silu), Linear(second, output, config.ConnectorSize, false),
+                        ]);
+            }
+        }
+
+        // Stored as a convolution: for each output channel by channel the patches of a block; here patch by patch.
+        DeviceWeight Downsample(int rows)
+        {
+            int block = config.BlockPatches;
+            float[] stored = checkpoint.ReadVector(apart + names.Downsample, checked(rows * config.MergedWidth)), turned = new float[stored.Length];
+            for (int i = 0; i < stored.Length; i++)
+            {
+                int row = i / config.MergedWidth, inside = i % config.MergedWidth;
+                turned[(row * config.MergedWidth) + (inside % block * width) + (inside / block)] = stored[i];
+            }
+
+            return Own(uploader.Floats(names.Downsample, turned, rows, config.MergedWidth));
+        }
+
+        LinearStep Linear(string name, int rows, int columns, bool hasBias) => new(Matrix((name, rows, columns)), hasBias ? Vectors((name + ".bias", rows)) : null);
+
+        TensorView? Biases(params ReadOnlySpan<(string Name, int Rows)> parts)
+        {
+            if (!config.HasBiases)
+                return null;
+            var named = new (string, int)[parts.Length];
+            for (int i = 0; i < parts.Length; i++)
+                named[i] = (parts[i].Name + ".bias", parts[i].Rows);
+            return Vectors(named);
+        }
+
+        TensorView Table(string tensor, int length) => OwnVector(uploader.Table(checkpoint.ReadVector(tensor, length), 1, length));
 
         NormWeights Norm(string name, int size) =>
             new(Vectors((name + ".weight", size)), config.Norm == NormKind.Layer ? Vectors((name + ".bias", size)) : null);
@@ -115,19 +208,20 @@ internal sealed class VisionTowerWeights : IDisposable
         {
             var specs = new MatrixSpec[parts.Length];
             for (int i = 0; i < parts.Length; i++)
-                specs[i] = new MatrixSpec(prefix + parts[i].Name, parts[i].Rows, parts[i].Columns);
-            DeviceWeight weight = uploader.Matrix(cancellation, specs);
-            _owned.Add(weight);
-            return weight;
+                specs[i] = new MatrixSpec(parts[i].Name, parts[i].Rows, parts[i].Columns);
+            return Own(uploader.Matrix(cancellation, specs));
         }
 
         TensorView Vectors(params ReadOnlySpan<(string Name, int Length)> parts)
         {
-            var named = new (string, int)[parts.Length];
-            for (int i = 0; i < parts.Length; i++)
-                named[i] = (prefix + parts[i].Name, parts[i].Length);
-            return OwnVector(uploader.Vectors(named));
+            return OwnVector(uploader.Vectors(parts));
         }
+    }
+
+    private DeviceWeight Own(DeviceWeight weight)
+    {
+        _owned.Add(weight);
+        return weight;
     }
 
     private TensorView OwnVector(TensorView view)
@@ -146,38 +240,47 @@ internal sealed class VisionTowerWeights : IDisposable
 
         public required DeviceWeight Qkv { get; init; }
 
-        public required TensorView QkvBias { get; init; }
+        public TensorView? QkvBias { get; init; }
 
         public required DeviceWeight Output { get; init; }
 
-        public required TensorView OutputBias { get; init; }
+        public TensorView? OutputBias { get; init; }
 
         public required NormWeights FeedForwardNorm { get; init; }
 
         /// <summary>fc1; of a gated MLP gate and up, stacked.</summary>
         public required DeviceWeight Up { get; init; }
 
-        public required TensorView UpBias { get; init; }
+        public TensorView? UpBias { get; init; }
 
         public required DeviceWeight Down { get; init; }
 
-        public required TensorView DownBias { get; init; }
+        public TensorView? DownBias { get; init; }
+
+        /// <summary>[1, width], activation type: what multiplies each branch; null where nothing does.</summary>
+        public TensorView? AttentionScale { get; init; }
+
+        public TensorView? FeedForwardScale { get; init; }
     }
 
-    /// <summary>The weights of a merger.</summary>
-    public sealed record Merger
-    {
-        public required NormWeights Norm { get; init; }
+    /// <summary>What makes rows of the decoder's width of the patches of a block.</summary>
+    /// <param name="PatchNorm">The norm of each patch by itself, first; null for none.</param>
+    /// <param name="IsPooled">Whether patches are averaged; else they are put side by side.</param>
+    /// <param name="Steps">What follows; the last is linear.</param>
+    public sealed record Connector(NormStep? PatchNorm, bool IsPooled, IReadOnlyList<ConnectorStep> Steps);
 
-        /// <summary>Whether patches are put side by side first and normed together.</summary>
-        public required bool NormAfterConcat { get; init; }
+    /// <summary>A layer of a connector.</summary>
+    public abstract record ConnectorStep;
 
-        public required DeviceWeight First { get; init; }
+    /// <summary>W x + bias.</summary>
+    public sealed record LinearStep(DeviceWeight Weight, TensorView? Bias) : ConnectorStep;
 
-        public required TensorView FirstBias { get; init; }
+    /// <summary>A norm.</summary>
+    public sealed record NormStep(NormKind Kind, NormWeights Weights, float Epsilon) : ConnectorStep;
 
-        public required DeviceWeight Second { get; init; }
+    /// <summary>An activation.</summary>
+    public sealed record ActivationStep(ActivationKind Kind) : ConnectorStep;
 
-        public required TensorView SecondBias { get; init; }
-    }
+    /// <summary>act(gate x) * up x, both stacked in one matrix.</summary>
+    public sealed record GatedStep(DeviceWeight GateUp, ActivationKind Kind) : ConnectorStep;
 }

@@ -22,6 +22,8 @@ internal sealed class VisionWorkspace : IDisposable
         _buffer = buffer;
         MaxPatches = patches;
         int chunk = ChunkPatches = ChunkFor(config, patches), block = config.BlockPatches, blocks = patches / block;
+        // A row before the patches of each tile; tiles have the size of the position table.
+        int rows = patches + (config.HasClassToken ? (patches / Math.Max(1, config.PositionSide * config.PositionSide)) + 1 : 0);
         int staged = Math.Max(config.PatchLength, config.PositionSide > 0 ? config.Width : 0);
         Positions = Place(ElementType.Int32, 1, 2 * (long)patches);
         Angles = Place(ElementType.Float32, patches, config.HeadSize);
@@ -36,13 +38,21 @@ internal sealed class VisionWorkspace : IDisposable
 
         Staged = Place(ElementType.Float32, 1, chunk * (long)staged);
         Cast = type == ElementType.Float32 ? Staged : Place(type, 1, chunk * (long)staged);
-        Hidden = Place(type, patches, config.Width);
-        Qkv = Place(type, patches, 3L * config.Width);
-        Attended = Place(type, patches, config.Width);
+        Hidden = Place(type, rows, config.Width);
+        Qkv = Place(type, rows, 3L * config.Width);
+        Attended = Place(type, rows, config.Width);
         Normed = Place(type, chunk, config.Width);
         Projected = Place(type, chunk, config.FeedForwardSize * (config.IsGated ? 2L : 1));
         Activated = config.IsGated ? Place(type, chunk, config.FeedForwardSize) : Projected;
-        MergedChunk = Place(type, chunk / block, config.MergedWidth);
+        MergedChunk = Place(type, chunk / block, config.ConnectorWidth);
+        OtherChunk = config.Connector == ConnectorKind.Merger ? default : Place(type, chunk / block, config.ConnectorWidth);
+        if (config.HasNewline)
+        {
+            Raw = Place(type, blocks + 1, config.OutputSize);
+            Gathered = Place(type, 2 * blocks, config.OutputSize);
+            Sources = Place(ElementType.Int32, 1, 2L * blocks);
+            SourceWeights = Place(ElementType.Float32, 2 * blocks, 1);
+        }
     }
 
     /// <summary>Patches that fit.</summary>
@@ -96,8 +106,23 @@ internal sealed class VisionWorkspace : IDisposable
     /// <summary>[chunk, MLP width].</summary>
     public TensorView Activated { get; }
 
-    /// <summary>[chunk / block, merged width].</summary>
+    /// <summary>[chunk / block, widest row of the connector].</summary>
     public TensorView MergedChunk { get; }
+
+    /// <summary>The same; not for the connector with one inner layer.</summary>
+    public TensorView OtherChunk { get; }
+
+    /// <summary>[blocks + 1, output]: features tile by tile and the newline; only with newlines, as the next three.</summary>
+    public TensorView Raw { get; }
+
+    /// <summary>[2 * blocks, output].</summary>
+    public TensorView Gathered { get; }
+
+    /// <summary>int32 [1, 2 * blocks].</summary>
+    public TensorView Sources { get; }
+
+    /// <summary>float32 [2 * blocks, 1].</summary>
+    public TensorView SourceWeights { get; }
 
     /// <summary>Bytes that a workspace takes.</summary>
     public static long Bytes(VisionTowerConfig config, ElementType type, int patches) => new VisionWorkspace(config, type, patches, null)._end;

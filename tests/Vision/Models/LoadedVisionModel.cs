@@ -19,7 +19,7 @@ internal sealed class LoadedVisionModel : IDisposable
         Model = PortableModel.LoadAsync(
             new ModelOptions { Path = folder, ContextTokens = ContextTokens, Backend = backend.Id, Numerics = NumericMode.Reference },
             new BackendSelector([backend]),
-            imageEncoders: [new QwenImageEncoderFactory(null, options)]).GetAwaiter().GetResult();
+            imageEncoders: [new ImageEncoderFactory(null, options)]).GetAwaiter().GetResult();
         Stream = Model.Device.CreateStream();
     }
 
@@ -27,7 +27,7 @@ internal sealed class LoadedVisionModel : IDisposable
 
     public CommandStream Stream { get; }
 
-    public QwenImageEncoder Encoder => (QwenImageEncoder)Model.Images!;
+    public ImageEncoder Encoder => (ImageEncoder)Model.Images!;
 
     public ChatPromptBuilder.Result Prompt(IReadOnlyList<ChatMessage> messages)
     {
@@ -40,6 +40,7 @@ internal sealed class LoadedVisionModel : IDisposable
     {
         if (prompt.Images.Count == 0)
             return null;
+        // One encoded image for each, however many runs show it.
         List<EncodedImage> encoded = [.. prompt.Images.Select(image => Hold(Encoder.Encode(image, Stream, default)))];
         return new PromptMedia(
             prompt.Spans, [.. encoded.Select(e => e.Features)],

@@ -42,7 +42,7 @@ public sealed class PatchGridTests
     {
         const int side = 4, width = 3;
         float[] values = [.. Enumerable.Range(0, side * side * width).Select(i => i * 0.25f)];
-        var table = new PositionTable(values, side, width);
+        var table = new PositionTable(values, side, width, PositionKind.Bilinear);
         var same = new PatchGrid(1, side, side, 1);
         float[] output = new float[values.Length];
         table.Resample(same, same.Positions(null), 0, output);

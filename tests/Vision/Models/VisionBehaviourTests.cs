@@ -262,7 +262,7 @@ public sealed class VisionBehaviourTests
         using ServiceProvider provider = services.BuildServiceProvider();
         Assert.That(() => provider.GetServices<IImageEncoderFactory>().ToList(), Throws.TypeOf<OptionsValidationException>().With.Message.Contains("FeatureCacheBytes"));
         Assert.That(
-            () => new QwenImageEncoderFactory(null, new VisionOptions { MinPixels = 2, MaxPixels = 1 }),
+            () => new ImageEncoderFactory(null, new VisionOptions { MinPixels = 2, MaxPixels = 1 }),
             Throws.TypeOf<InvalidInputException>().With.Message.Contains("MinPixels"));
     }
 

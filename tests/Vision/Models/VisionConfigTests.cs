@@ -92,7 +92,7 @@ public sealed class VisionConfigTests
 
         Assert.That(
             () => PortableModel.LoadAsync(
-                new ModelOptions { Path = copy.Path }, new BackendSelector([new CpuBackend()]), imageEncoders: [new QwenImageEncoderFactory()]),
+                new ModelOptions { Path = copy.Path }, new BackendSelector([new CpuBackend()]), imageEncoders: [new ImageEncoderFactory()]),
             Throws.TypeOf<InvalidModelException>().With.Property("Where").Contains("patch_embed.proj.weight"));
     }
 
@@ -109,7 +109,7 @@ public sealed class VisionConfigTests
         Assert.That(backend.Leaks, Is.Empty);
 
         Task<PortableModel> Load(ForeignBackend device, CancelAfter progress, CancellationToken cancellation) => PortableModel.LoadAsync(
-            new ModelOptions { Path = folder, Backend = device.Id }, new BackendSelector([device]), imageEncoders: [new QwenImageEncoderFactory()],
+            new ModelOptions { Path = folder, Backend = device.Id }, new BackendSelector([device]), imageEncoders: [new ImageEncoderFactory()],
             progress: progress, cancellation: cancellation);
     }
 
@@ -150,7 +150,7 @@ public sealed class VisionConfigTests
         public void Describe()
         {
             using Checkpoint checkpoint = Checkpoint.Open(Path);
-            new QwenImageEncoderFactory().Describe(checkpoint);
+            new ImageEncoderFactory().Describe(checkpoint);
         }
 
         public void Dispose() => Directory.Delete(Path, recursive: true);

@@ -3,6 +3,7 @@ using Portable.Backends.Cpu;
 using Portable.Decoding;
 using Portable.Decoding.Model;
 using Portable.Testing.Foreign;
+using Portable.Vision.Towers;
 
 namespace Portable.Tests.Vision.Models;
 
@@ -28,10 +29,18 @@ public sealed class VisionGoldenTests
         Assert.That(built.Text, Is.EqualTo(golden.GetProperty("prompt").GetString()));
         Assert.That(built.Prompt.Tokens, Is.EqualTo(tensors.Ints($"{name}/input_ids")));
         int[] positions = loaded.Positions(built.Prompt, out int delta);
-        Assert.That(positions, Is.EqualTo(tensors.Ints($"{name}/position_ids")));
-        Assert.That(delta, Is.EqualTo(golden.GetProperty("rope_delta").GetInt32()));
+        if (tensors.Contains($"{name}/position_ids"))
+        {
+            Assert.That(positions, Is.EqualTo(tensors.Ints($"{name}/position_ids")));
+            Assert.That(delta, Is.EqualTo(golden.GetProperty("rope_delta").GetInt32()));
+        }
+        else
+        {
+            Assert.That(positions, Is.EqualTo(Enumerable.Range(0, built.Prompt.Tokens.Count)), "positions of a model with one axis");
+        }
+
         Assert.That(
-            built.Prompt.Spans.Select(s => (s.Start, s.Length)),
+            Joined(built.Prompt.Spans),
             Is.EqualTo(golden.GetProperty("mm_positions").EnumerateArray().Select(p => (p.GetProperty("start").GetInt32(), p.GetProperty("length").GetInt32()))));
     }
 
@@ -50,7 +59,7 @@ public sealed class VisionGoldenTests
         foreach (PreparedImage image in prompt.Images)
         {
             using EncodedImage encoded = loaded.Encoder.Encode(image, loaded.Stream, default);
-            hidden.AddRange(loaded.Download(loaded.Encoder.LastHidden));
+            hidden.AddRange(InRows(loaded, image));
             features.AddRange(loaded.Download(encoded.Features));
             Assert.That(encoded.LayerFeatures, Has.Count.EqualTo(layers.Length));
             for (int layer = 0; layer < layers.Length; layer++)
@@ -60,7 +69,7 @@ public sealed class VisionGoldenTests
         Assert.That(tensors.Contains($"{name}/image_features"), Is.EqualTo(prompt.Images.Count > 0));
         if (prompt.Images.Count == 0)
             return;
-        if (tensors.Contains($"{name}/vision_hidden"))
+        if (tensors.Contains($"{name}/vision_hidden") && HasHidden(loaded))
             Near(hidden, "vision_hidden");
         Near(features, "image_features");
         for (int layer = 0; layer < layers.Length; layer++)
@@ -106,8 +115,10 @@ public sealed class VisionGoldenTests
 
         // Chunks that cut the images.
         const int chunk = 16;
-        int tail = ((ids.Length - 1) % chunk) + 1;
         DecoderSession chunked = loaded.Session(chunk);
+        int tail = 0;
+        for (int start = 0; start < ids.Length; start += tail)
+            tail = chunked.ChunkAt(start, ids.Length, media);
         chunked.Prefill(ids, positions, media, tail);
         float[] end = chunked.AllLogits().ToArray();
         Assert.That(Logits.MaxError(end, last.AsSpan((rows - tail) * vocabulary)), Is.LessThanOrEqualTo(tolerance), "prefill in chunks");
@@ -156,8 +167,10 @@ public sealed class VisionGoldenTests
         float[] last = tensors.Floats($"{name}/logits_last16"), decoded = tensors.Floats($"{name}/decode_logits");
         int[] greedy = tensors.Ints($"{name}/greedy_ids");
         var backend = new ForeignBackend();
+        bool isAmplifying;
         using (var loaded = new LoadedVisionModel(folder, backend))
         {
+            isAmplifying = loaded.Model.Decoder.Config.Experts is not null || loaded.Model.Decoder.Config.Delta is not null;
             ModelPrompt prompt = loaded.Prompt(VisionCases.Messages(golden)).Prompt;
             int[] ids = [.. prompt.Tokens], positions = loaded.Positions(prompt, out int delta);
             int vocabulary = loaded.Model.Decoder.Config.VocabularySize;
@@ -183,9 +196,54 @@ public sealed class VisionGoldenTests
         {
             double max = Logits.MaxError(found, wanted) / std, rms = Logits.RmsError(found, wanted) / std;
             TestContext.Out.WriteLine($"{what}: max {max:F4} std, rms {rms:F5} std");
-            Assert.That(max, Is.LessThanOrEqualTo(Float16Bounds.Max * Float16Bounds.WithTower), $"{what}, max over std");
-            Assert.That(rms, Is.LessThanOrEqualTo(Float16Bounds.Rms * Float16Bounds.WithTower), $"{what}, rms over std");
+            Assert.That(max, Is.LessThanOrEqualTo((isAmplifying ? Float16Bounds.AmplifyingMax : Float16Bounds.Max) * Float16Bounds.WithTower), $"{what}, max over std");
+            Assert.That(rms, Is.LessThanOrEqualTo((isAmplifying ? Float16Bounds.AmplifyingRms : Float16Bounds.Rms) * Float16Bounds.WithTower), $"{what}, rms over std");
         }
+    }
+
+    /// <summary>Runs of image tokens; those that follow each other directly as one.</summary>
+    private static List<(int Start, int Length)> Joined(IReadOnlyList<MediaSpan> spans)
+    {
+        var joined = new List<(int Start, int Length)>();
+        foreach (MediaSpan span in spans)
+        {
+            if (joined.Count > 0 && joined[^1].Start + joined[^1].Length == span.Start)
+                joined[^1] = (joined[^1].Start, joined[^1].Length + span.Length);
+            else
+                joined.Add((span.Start, span.Length));
+        }
+
+        return joined;
+    }
+
+    // What the goldens call vision_hidden comes after a norm that LLaVA's features do without, in LLaVA-NeXT from a later layer, in GLM-4V after the downsampling.
+    private static bool HasHidden(LoadedVisionModel loaded) =>
+        loaded.Encoder.Config is { HasNewline: false, Connector: not ConnectorKind.GatedMerger };
+
+    /// <summary>The tower's output for an image as the goldens have it: towers that are not Qwen's row by row, not block by block.</summary>
+    private static float[] InRows(LoadedVisionModel loaded, PreparedImage image)
+    {
+        VisionTowerConfig config = loaded.Encoder.Config;
+        float[] hidden = loaded.Download(loaded.Encoder.LastHidden);
+        if (config.Connector == ConnectorKind.Merger || config.MergeSize == 1)
+            return hidden;
+        PatchGrid grid = loaded.Encoder.GridOf(image);
+        int each = grid.Rows * grid.Columns, width = config.Width;
+        int[] positions = grid.Positions(null);
+        float[] ordered = new float[hidden.Length];
+        for (int frame = 0; frame < grid.Frames; frame++)
+        {
+            int first = frame * (each + config.ClassRows);
+            hidden.AsSpan(first * width, config.ClassRows * width).CopyTo(ordered.AsSpan(first * width));
+            for (int i = 0; i < each; i++)
+            {
+                int row = positions[(frame * each) + i], column = positions[grid.Patches + (frame * each) + i];
+                hidden.AsSpan((first + config.ClassRows + i) * width, width)
+                    .CopyTo(ordered.AsSpan((first + config.ClassRows + (row * grid.Columns) + column) * width));
+            }
+        }
+
+        return ordered;
     }
 
     internal static async Task<List<int>> Tokens(Generation generation)

@@ -6,39 +6,45 @@ using Portable.Vision.Towers;
 namespace Portable.Vision;
 
 /// <summary>
-/// The image side of a Qwen vision-language model: decodes and prepares images on the host with all cores, runs the tower
+/// The image side of a vision-language model: decodes and prepares images on the host with all cores, runs the tower
 /// on the device, and keeps features by content. The workspace grows with the largest image so far and goes back to the
 /// planned size with the next ordinary one.
 /// </summary>
-internal sealed class QwenImageEncoder : IImageEncoder
+internal sealed class ImageEncoder : IImageEncoder
 {
     private readonly Device _device;
     private readonly VisionTower _tower;
     private readonly VisionTowerWeights _weights;
-    private readonly IImageProcessor _processor;
+    private readonly Func<RgbImage, CancellationToken, ProcessedImage> _process;
+    private readonly ImageLayoutKind _layout;
     private readonly IImageDecoder _decoder;
     private readonly ImageLimits _limits;
     private readonly int _plannedPatches;
     private VisionWorkspace? _workspace;
 
     /// <summary>Takes over the weights. No other memory is allocated before the first image.</summary>
-    public QwenImageEncoder(
-        Device device, VisionTowerConfig config, VisionTowerWeights weights, IImageProcessor processor, IImageDecoder decoder,
-        VisionOptions options, int placeholderToken, int plannedPatches)
+    public ImageEncoder(
+        Device device, VisionTowerConfig config, VisionTowerWeights weights, Func<RgbImage, CancellationToken, ProcessedImage> process, ImageLayoutKind layout,
+        IImageDecoder decoder, VisionOptions options, int placeholderToken, int templateToken, int plannedPatches)
     {
         _device = device;
         _tower = new VisionTower(config, weights);
         _weights = weights;
-        _processor = processor;
+        _process = process;
+        _layout = layout;
         _decoder = decoder;
         _limits = options.Limits;
         _plannedPatches = plannedPatches;
         PlaceholderToken = placeholderToken;
+        TemplateToken = templateToken;
         Cache = new FeatureCache(device, options.FeatureCacheBytes);
     }
 
     /// <inheritdoc/>
     public int PlaceholderToken { get; }
+
+    /// <inheritdoc/>
+    public int TemplateToken { get; }
 
     /// <summary>The tower.</summary>
     internal VisionTowerConfig Config => _tower.Config;
@@ -52,6 +58,13 @@ internal sealed class QwenImageEncoder : IImageEncoder
     /// <summary>The output of the last block for the last image [patches, width], in the tower's own order.</summary>
     internal TensorView LastHidden { get; private set; }
 
+    /// <summary>The grid of a prepared image's patches.</summary>
+    internal PatchGrid GridOf(PreparedImage image)
+    {
+        ProcessedImage prepared = ((Prepared)image).Image;
+        return new PatchGrid(prepared.GridT, prepared.GridH, prepared.GridW, prepared.MergeSize);
+    }
+
     /// <inheritdoc/>
     public PreparedImage Prepare(ReadOnlyMemory<byte> bytes, string name, CancellationToken cancellation)
     {
@@ -60,7 +73,12 @@ internal sealed class QwenImageEncoder : IImageEncoder
         cancellation.ThrowIfCancellationRequested();
         try
         {
-            return new Prepared(_processor.Process(pixels, cancellation));
+            ProcessedImage image = _process(pixels, cancellation);
+            ImageLayout layout = ImageLayout.Of(_layout, image, _tower.Config.MostTilesOfTokens);
+            TokenGrid grid = _layout == ImageLayoutKind.Grid
+                ? new(image.GridT, image.GridH / image.MergeSize, image.GridW / image.MergeSize)
+                : new(1, 1, layout.Runs.Sum());
+            return new Prepared(image, layout.Map, grid) { Text = layout.Text, Runs = layout.Runs };
         }
         catch (InvalidInputException error) when (error.Input != name)
         {
@@ -71,9 +89,9 @@ internal sealed class QwenImageEncoder : IImageEncoder
     /// <inheritdoc/>
     public EncodedImage Encode(PreparedImage image, CommandStream stream, CancellationToken cancellation)
     {
-        if (image is not Prepared { Image: { } prepared })
+        if (image is not Prepared { Image: { } prepared } ready)
             throw new ArgumentException("the image was prepared by another encoder", nameof(image));
-        int tokens = prepared.Tokens;
+        int tokens = image.Grid.Count;
         if (Cache.Find(image.ContentHash) is { } known)
             return new Encoded(this, known, tokens);
 
@@ -84,10 +102,13 @@ internal sealed class QwenImageEncoder : IImageEncoder
         var encoded = new Encoded(this, entry, tokens);
         try
         {
-            _tower.Enqueue(stream, workspace, prepared, encoded.Features, encoded.LayerFeatures, cancellation);
+            if (ready.Map is { } map)
+                EncodeMapped(stream, workspace, prepared, map, encoded.Features, cancellation);
+            else
+                _tower.Enqueue(stream, workspace, prepared, encoded.Features, encoded.LayerFeatures, cancellation);
             // Only features known to be there may be found by later prompts.
             stream.Synchronize();
-            LastHidden = workspace.Hidden.SliceRows(0, prepared.Patches);
+            LastHidden = workspace.Hidden.SliceRows(0, prepared.Patches + (prepared.GridT * _tower.Config.ClassRows));
             TowerRuns++;
             Cache.Keep(entry);
             return encoded;
@@ -106,6 +127,32 @@ internal sealed class QwenImageEncoder : IImageEncoder
         _workspace?.Dispose();
         Cache.Dispose();
         _weights.Dispose();
+    }
+
+    /// <summary>Runs the tower tile by tile, and makes the tokens of its rows.</summary>
+    private void EncodeMapped(
+        CommandStream stream, VisionWorkspace workspace, ProcessedImage image, FeatureMap map, TensorView features, CancellationToken cancellation)
+    {
+        int rows = image.Tokens;
+        TensorView raw = workspace.Raw.SliceRows(0, rows + 1), sources = workspace.Sources.SliceColumns(0, map.Tokens);
+        _tower.Enqueue(stream, workspace, image, raw.SliceRows(0, rows), [], cancellation);
+        stream.Copy(_weights.Newline!.Value, raw.SliceRows(rows, 1));
+        if (map.Weights is null)
+        {
+            stream.Upload<int>(sources, map.Sources[0]);
+            stream.GatherRows(raw, sources, features);
+            return;
+        }
+
+        TensorView gathered = workspace.Gathered.SliceRows(0, map.Tokens), weights = workspace.SourceWeights.SliceRows(0, map.Tokens);
+        stream.Fill(features, 0);
+        for (int term = 0; term < map.Sources.Count; term++)
+        {
+            stream.Upload<int>(sources, map.Sources[term]);
+            stream.Upload<float>(weights, map.Weights[term]);
+            stream.GatherRows(raw, sources, gathered);
+            stream.Add(features, gathered, features, 1, weights);
+        }
     }
 
     private VisionWorkspace Reserve(int patches, CommandStream stream)
@@ -145,15 +192,14 @@ internal sealed class QwenImageEncoder : IImageEncoder
     private static UInt128 Hash(ProcessedImage image) =>
         UInt128.Parse(image.ContentHash.AsSpan(0, 32), System.Globalization.NumberStyles.HexNumber, System.Globalization.CultureInfo.InvariantCulture);
 
-    private sealed record Prepared(ProcessedImage Image) : PreparedImage(
-        new TokenGrid(Image.GridT, Image.GridH / Image.MergeSize, Image.GridW / Image.MergeSize), Hash(Image));
+    private sealed record Prepared(ProcessedImage Image, FeatureMap? Map, TokenGrid Tokens) : PreparedImage(Tokens, Hash(Image));
 
     private sealed record Encoded : EncodedImage
     {
-        private readonly QwenImageEncoder _owner;
+        private readonly ImageEncoder _owner;
         private FeatureCache.Entry? _entry;
 
-        public Encoded(QwenImageEncoder owner, FeatureCache.Entry entry, int tokens)
+        public Encoded(ImageEncoder owner, FeatureCache.Entry entry, int tokens)
             : base(Map(owner, entry, tokens, 0), [.. Enumerable.Range(1, owner._tower.Config.DeepstackLayers.Count).Select(i => Map(owner, entry, tokens, i))])
         {
             _owner = owner;
@@ -166,7 +212,7 @@ internal sealed class QwenImageEncoder : IImageEncoder
                 _owner.Cache.Release(entry);
         }
 
-        private static TensorView Map(QwenImageEncoder owner, FeatureCache.Entry entry, int tokens, int index)
+        private static TensorView Map(ImageEncoder owner, FeatureCache.Entry entry, int tokens, int index)
         {
             ElementType type = owner._device.Capabilities.ActivationType;
             int width = owner._tower.Config.OutputSize;
