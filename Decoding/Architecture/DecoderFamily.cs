@@ -36,6 +36,9 @@ internal sealed record DecoderFamily(string Name)
     /// <summary>Whether layers have experts, and how they are chosen when the file does not say; null for none.</summary>
     public ExpertRules? Experts { get; init; }
 
+    /// <summary>Whether heads divide the width even where head_dim says otherwise, which then counts for the rope alone.</summary>
+    public bool AreHeadsOfWidth { get; init; }
+
     /// <summary>Whether the tokens of an image see the whole image.</summary>
     public bool SeesImagesWhole { get; init; }
 
@@ -177,14 +180,8 @@ internal sealed record DecoderFamily(string Name)
             QueryKeyNorm = QueryKeyNorm.Heads, Norms = NormPlacement.Both, IsNormOffset = true, Activation = ActivationKind.GeluTanh,
             IsEmbeddingScaled = true, WindowPattern = 6, LocalTheta = 10000, GgufHiddenScaledLayers = 62,
         },
-        new("glm4")
-        {
-            ModelTypes = ["glm4", "glm4v_text"], GgufArchitectures = ["glm4"], Norms = NormPlacement.Both, Rope = RopeStyle.Pairs, GgufRope = RopeStyle.Pairs,
-            Tensors = DecoderTensors.HuggingFace with
-            {
-                AttentionPostNorm = "layers.{0}.post_self_attn_layernorm", FeedForwardPostNorm = "layers.{0}.post_mlp_layernorm",
-            },
-        },
+        Glm4,
+        Glm4 with { Name = "glm4v", ModelTypes = ["glm4v_text"], GgufArchitectures = [], AreHeadsOfWidth = true },
         new("glm4_moe")
         {
             ModelTypes = ["glm4_moe"], GgufArchitectures = ["glm4moe"], QueryKeyNorm = QueryKeyNorm.Heads, QueryKeyNormField = "use_qk_norm",
@@ -229,6 +226,15 @@ internal sealed record DecoderFamily(string Name)
     private static DecoderTensors Hybrid => DecoderTensors.Gguf with
     {
         FusedQkv = null, FeedForwardNorm = "blk.{0}.post_attention_norm", Delta = DeltaTensors.Gguf,
+    };
+
+    private static DecoderFamily Glm4 => new("glm4")
+    {
+        ModelTypes = ["glm4"], GgufArchitectures = ["glm4"], Norms = NormPlacement.Both, Rope = RopeStyle.Pairs, GgufRope = RopeStyle.Pairs,
+        Tensors = DecoderTensors.HuggingFace with
+        {
+            AttentionPostNorm = "layers.{0}.post_self_attn_layernorm", FeedForwardPostNorm = "layers.{0}.post_mlp_layernorm",
+        },
     };
 
     // A property: rows of All read it while the type is being initialised.

@@ -28,8 +28,9 @@ internal static class HuggingFaceDecoder
         if (latent is not null)
             keyHeads = queryHeads;
         int headSize = latent is not null ? text.Dimension("qk_nope_head_dim", 65536) + latent.RopeSize
-            : text.OptionalDimension("head_dim", 65536) ?? hidden / queryHeads;
-        if (latent is null && !text.Has("head_dim") && hidden % queryHeads != 0)
+            : (family.AreHeadsOfWidth ? null : text.OptionalDimension("head_dim", 65536)) ?? hidden / queryHeads;
+        int ropeSize = latent?.RopeSize ?? (family.AreHeadsOfWidth ? text.OptionalDimension("head_dim", 65536) ?? headSize : headSize);
+        if (latent is null && (family.AreHeadsOfWidth || !text.Has("head_dim")) && hidden % queryHeads != 0)
             throw new InvalidModelException(file, text.Field("num_attention_heads"), $"{queryHeads} heads do not divide hidden_size {hidden} evenly, and there is no head_dim");
         if (queryHeads % keyHeads != 0)
             throw new InvalidModelException(file, text.Field("num_key_value_heads"), $"{queryHeads} query heads cannot share {keyHeads} key heads evenly");
@@ -39,7 +40,9 @@ internal static class HuggingFaceDecoder
         int[] windows = ReadWindows(text, family, layers);
         if (latent is not null && attentionBias)
             throw new UnsupportedException($"Latent attention with biases ({file})", "supported without attention_bias");
-        (RopeConfig rope, RopeConfig? localRope) = ReadRopes(text, family, latent?.RopeSize ?? headSize);
+        (RopeConfig rope, RopeConfig? localRope) = ReadRopes(text, family, ropeSize);
+        if (rope.RotaryDimensions > headSize)
+            throw new InvalidModelException(file, text.Field("head_dim"), $"{rope.RotaryDimensions} of {headSize} elements cannot rotate");
         if (latent is not null && (rope.RotaryDimensions != latent.RopeSize || latent.RopeSize >= headSize))
             throw new InvalidModelException(file, text.Field("qk_rope_head_dim"), $"{rope.RotaryDimensions} of {headSize} elements cannot rotate");
         DeltaConfig? delta = family.IsHybrid ? ReadDelta(text, layers) : null;

@@ -14,6 +14,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
 {
     private const char FirstGuard = '\uFDD0';
     private const char LastGuard = '\uFDEF';
+    private static readonly string[] s_roles = ["system", "developer", "user", "assistant", "tool"];
 
     /// <summary>A rendered conversation.</summary>
     /// <param name="Prompt">Its tokens and images.</param>
@@ -50,6 +51,9 @@ internal sealed class ChatPromptBuilder(PortableModel model)
         return new Result(Expand(tokens, images), text.Replace(guard.ToString(), "", StringComparison.Ordinal));
 
         string Guarded(string text) => model.Tokenizer.Guard(text, guard);
+
+        // Templates compare the roles that they know, and may write them inside a special token.
+        string RoleText(ChatRole role) => s_roles.Contains(role.Value) ? role.Value : Guarded(role.Value);
 
         void AddMessage(ChatMessage message)
         {
@@ -101,7 +105,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
             TemplateValue body = hasImages || !model.TemplateTakesText
                 ? TemplateValue.List(parts)
                 : Guarded(string.Concat(message.Contents.OfType<TextContent>().Select(t => t.Text)));
-            var members = new List<(string, TemplateValue)> { ("role", Guarded(message.Role.Value)), ("content", body) };
+            var members = new List<(string, TemplateValue)> { ("role", RoleText(message.Role)), ("content", body) };
             if (reasoning.Length > 0)
             {
                 members.Insert(0, ("thinking", Guarded(reasoning)));
