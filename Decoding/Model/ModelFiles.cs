@@ -21,8 +21,72 @@ public static class ModelFiles
             return Tokenizer.FromGguf(GgufVocabularyReader.Read(checkpoint), checkpoint.Path);
         if (checkpoint.TryReadFile("tokenizer.json", out byte[]? bytes))
             return Tokenizer.FromJson(bytes, Path.Combine(checkpoint.Path, "tokenizer.json"));
-        throw new InvalidModelException(checkpoint.Path, "tokenizer.json", "the file is missing; a model folder needs it (SentencePiece files alone are not supported yet)");
+        (bool? addBos, bool? addEos) = ReadAffixes(checkpoint);
+        foreach (string name in (ReadOnlySpan<string>)["tokenizer.model", "tekken.json", "qwen.tiktoken"])
+        {
+            if (!checkpoint.TryReadFile(name, out byte[]? other))
+                continue;
+            string file = Path.Combine(checkpoint.Path, name);
+            GgufVocabulary vocabulary = name switch
+            {
+                "tekken.json" => TiktokenFile.ReadTekken(other, file),
+                "qwen.tiktoken" => TiktokenFile.Read(other, file, "qwen2", TiktokenFile.QwenSpecialTokens),
+                _ when SentencePieceFile.IsOne(other) => SentencePieceFile.Read(other, file, addBos, addEos) with { Architecture = Architecture(checkpoint) },
+                _ => throw new UnsupportedException($"The tokenizer {file}", "a tokenizer.model is read where it is SentencePiece's; one of ranks (tiktoken) does not say how text is split"),
+            };
+            return Tokenizer.FromGguf(WithAddedTokens(vocabulary, checkpoint), file);
+        }
+
+        throw new InvalidModelException(
+            checkpoint.Path, "tokenizer.json", "the file is missing; a model folder needs it, or a tokenizer.model, tekken.json or qwen.tiktoken");
     }
+
+    /// <summary>Whether tokenizer_config.json wants tokens before and after a text.</summary>
+    private static (bool? Bos, bool? Eos) ReadAffixes(Checkpoint checkpoint)
+    {
+        if (!checkpoint.TryReadFile("tokenizer_config.json", out byte[]? bytes))
+            return default;
+        JsonElement config = ModelFolder.ParseObject(Path.Combine(checkpoint.Path, "tokenizer_config.json"), bytes, allowsDuplicates: true);
+        return (Flag("add_bos_token"), Flag("add_eos_token"));
+
+        bool? Flag(string name) => config.TryGetProperty(name, out JsonElement value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : null;
+    }
+
+    /// <summary>The vocabulary with the tokens that tokenizer_config.json adds behind it, and with its word on which are special.</summary>
+    private static GgufVocabulary WithAddedTokens(GgufVocabulary vocabulary, Checkpoint checkpoint)
+    {
+        const int Most = 1 << 20, Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5;
+        const string Field = "added_tokens_decoder";
+        string path = Path.Combine(checkpoint.Path, "tokenizer_config.json");
+        if (!checkpoint.TryReadFile("tokenizer_config.json", out byte[]? bytes)
+            || !ModelFolder.ParseObject(path, bytes, allowsDuplicates: true).TryGetProperty(Field, out JsonElement added) || added.ValueKind != JsonValueKind.Object)
+            return vocabulary;
+        List<string> tokens = [.. vocabulary.Tokens];
+        List<int> types = [.. vocabulary.TokenTypes ?? [.. tokens.Select(_ => Normal)]];
+        List<float>? scores = vocabulary.Scores is null ? null : [.. vocabulary.Scores];
+        foreach (JsonProperty token in added.EnumerateObject())
+        {
+            if (!int.TryParse(token.Name, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int id) || id >= tokens.Count + Most
+                || token.Value.ValueKind != JsonValueKind.Object || !token.Value.TryGetProperty("content", out JsonElement content) || content.ValueKind != JsonValueKind.String)
+                throw new InvalidModelException(path, $"{Field}.{token.Name}", "an id with an object that has a content expected");
+            // Ids between that nothing names are never produced.
+            for (; tokens.Count <= id; scores?.Add(0))
+            {
+                tokens.Add($"<|unused_{tokens.Count}|>");
+                types.Add(Unused);
+            }
+
+            bool isSpecial = token.Value.TryGetProperty("special", out JsonElement special) && special.ValueKind == JsonValueKind.True;
+            tokens[id] = Text(path, Field, content);
+            if (types[id] != Unknown)
+                types[id] = isSpecial ? Control : UserDefined;
+        }
+
+        return vocabulary with { Tokens = tokens, TokenTypes = types, Scores = scores };
+    }
+
+    private static string? Architecture(Checkpoint checkpoint) =>
+        checkpoint.Config is { } config && config.TryGetProperty("model_type", out JsonElement type) && type.ValueKind == JsonValueKind.String ? type.GetString() : null;
 
     /// <summary>The chat template of a checkpoint; null when it has none.</summary>
     /// <exception cref="InvalidModelException">A file that should hold it is broken.</exception>

@@ -46,7 +46,9 @@ internal static class GgufTokenizer
         return new TokenizerParts
         {
             Vocabulary = vocabulary,
-            Model = new BytePairModel(vocabulary, ReadMerges(source, vocabulary, file), byteFallback: false) { IgnoreMerges = ignoreMerges },
+            Model = new BytePairModel(
+                vocabulary, source.Merges is null && source.Scores is not null ? MergesByScore(source, vocabulary, file) : ReadMerges(source, vocabulary, file), byteFallback: false)
+            { IgnoreMerges = ignoreMerges },
             AddedTokens = ReadAddedTokens(source, stripRight: false),
             Normalizer = normalizer,
             PreTokenizers = stages,
