@@ -58,11 +58,11 @@ public sealed class ImageEncoderFactory : IImageEncoderFactory
             return Description((image, cancellation) => processor.Process(image, cancellation), PlannedPatches(settings.MaxPixels!.Value, config));
         }
 
-        TileProcessor tiles = ImageProcessors.CreateTiles(settings) ?? throw ImageProcessors.Unknown(settings.ImageProcessorType);
+        TileProcessor tiles = ImageProcessors.CreateTiles(settings, _options.MaxPixels) ?? throw ImageProcessors.Unknown(settings.ImageProcessorType);
         CheckTiles(tiles, family, config);
         return Description(
             (image, cancellation) => tiles.Process(image, config.PatchSize, config.TemporalPatchSize, config.MergeSize, cancellation),
-            PlannedPatches(tiles.MostTiles * tiles.MostTilePixels, config, tiles.MostTilePixels));
+            PlannedPatches(tiles.MostTiles * tiles.MostTilePixels, config, tiles is PixtralProcessor ? 1 : tiles.MostTilePixels));
 
         int Token(string name)
         {

@@ -8,11 +8,13 @@ internal sealed class IdeficsProcessor : TileProcessor
     private readonly int _longest, _tile;
     private readonly bool _isSplit;
 
-    public IdeficsProcessor(ImageProcessorConfig config) : base(config, ResampleFilter.Lanczos)
+    public IdeficsProcessor(ImageProcessorConfig config, long? mostPixels = null) : base(config, ResampleFilter.Lanczos)
     {
         _longest = LongestEdge(config.Size ?? new ImageSizeConfig { LongestEdge = 4 * 364 }, "size");
         _tile = LongestEdge(config.MaxImageSize ?? new ImageSizeConfig { LongestEdge = 364 }, "max_image_size");
         _isSplit = config.DoImageSplitting ?? true;
+        if (mostPixels is not null)
+            _longest = Math.Min(_longest, Math.Max(1, (int)Math.Sqrt(Fitting(mostPixels, MostTilePixels) - 1)) * _tile);
     }
 
     public override int MostTiles

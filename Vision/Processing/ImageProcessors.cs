@@ -20,14 +20,16 @@ internal static class ImageProcessors
     }
 
     /// <summary>Creates a processor that cuts tiles; null where the settings name one that does not.</summary>
+    /// <param name="config">The settings.</param>
+    /// <param name="mostPixels">Most pixels of all tiles of an image together, where a family can do with fewer; null for what the settings say.</param>
     /// <exception cref="InvalidModelException">The settings contradict themselves.</exception>
-    public static TileProcessor? CreateTiles(ImageProcessorConfig config) => Plain(config.ImageProcessorType) switch
+    public static TileProcessor? CreateTiles(ImageProcessorConfig config, long? mostPixels = null) => Plain(config.ImageProcessorType) switch
     {
-        "GotOcr2ImageProcessor" or "InternVLImageProcessor" => new InternVlProcessor(config),
-        "Idefics3ImageProcessor" or "SmolVLMImageProcessor" => new IdeficsProcessor(config),
-        "LlavaNextImageProcessor" or "LlavaOnevisionImageProcessor" => new LlavaProcessor(config),
+        "GotOcr2ImageProcessor" or "InternVLImageProcessor" => new InternVlProcessor(config, mostPixels),
+        "Idefics3ImageProcessor" or "SmolVLMImageProcessor" => new IdeficsProcessor(config, mostPixels),
+        "LlavaNextImageProcessor" or "LlavaOnevisionImageProcessor" => new LlavaProcessor(config, mostPixels),
         "Gemma3ImageProcessor" => new Gemma3Processor(config),
-        "PixtralImageProcessor" => new PixtralProcessor(config),
+        "PixtralImageProcessor" => new PixtralProcessor(config, mostPixels),
         "MiniCPMV4_6ImageProcessor" => new MiniCpmProcessor(config),
         _ => null,
     };

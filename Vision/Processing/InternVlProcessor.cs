@@ -8,7 +8,7 @@ internal sealed class InternVlProcessor : TileProcessor
     private readonly (int Height, int Width) _tile;
     private readonly int _least, _most;
 
-    public InternVlProcessor(ImageProcessorConfig config) : base(config, ResampleFilter.Bicubic, ClipMean, ClipStd)
+    public InternVlProcessor(ImageProcessorConfig config, long? mostPixels = null) : base(config, ResampleFilter.Bicubic, ClipMean, ClipStd)
     {
         _tile = TileSize(config.Size ?? new ImageSizeConfig { Height = 384, Width = 384 }, "size");
         bool isCut = config.CropToPatches ?? false;
@@ -16,6 +16,9 @@ internal sealed class InternVlProcessor : TileProcessor
         _most = isCut ? config.MaxPatches ?? 12 : 1;
         if (_least > _most)
             throw new InvalidModelException(config.Source, "min_patches", $"{_least} is more than max_patches, {_most}");
+        // The whole image is a tile too.
+        _most = Math.Max(1, Math.Min(_most, Fitting(mostPixels, MostTilePixels) - 1));
+        _least = Math.Min(_least, _most);
     }
 
     public override int MostTiles => _most == 1 ? 1 : _most + 1;

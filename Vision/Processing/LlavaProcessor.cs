@@ -11,7 +11,7 @@ internal sealed class LlavaProcessor : TileProcessor
     private readonly int _tile;
     private readonly IReadOnlyList<(int Height, int Width)> _resolutions;
 
-    public LlavaProcessor(ImageProcessorConfig config) : base(config, ResampleFilter.Bicubic, ClipMean, ClipStd)
+    public LlavaProcessor(ImageProcessorConfig config, long? mostPixels = null) : base(config, ResampleFilter.Bicubic, ClipMean, ClipStd)
     {
         (int height, int width) = TileSize(config.Size, "size");
         _tile = height;
@@ -25,6 +25,11 @@ internal sealed class LlavaProcessor : TileProcessor
             if (h % _tile != 0 || w % _tile != 0)
                 throw new InvalidModelException(config.Source, "image_grid_pinpoints", $"{h} x {w} is not made of tiles of {_tile}");
         }
+
+        long most = Fitting(mostPixels, MostTilePixels) - 1L, least = _resolutions.Min(Tiles);
+        _resolutions = [.. _resolutions.Where(r => Tiles(r) <= Math.Max(most, least))];
+
+        long Tiles((int Height, int Width) resolution) => (long)(resolution.Height / _tile) * (resolution.Width / _tile);
     }
 
     public override int MostTiles => 1 + _resolutions.Max(r => r.Height / _tile * (r.Width / _tile));

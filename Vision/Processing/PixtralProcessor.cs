@@ -7,10 +7,12 @@ internal sealed class PixtralProcessor : TileProcessor
 {
     private readonly int _longest, _token;
 
-    public PixtralProcessor(ImageProcessorConfig config) : base(config, ResampleFilter.Bicubic, ClipMean, ClipStd)
+    public PixtralProcessor(ImageProcessorConfig config, long? mostPixels = null) : base(config, ResampleFilter.Bicubic, ClipMean, ClipStd)
     {
         _longest = LongestEdge(config.Size ?? new ImageSizeConfig { LongestEdge = 1024 }, "size");
         _token = config.PatchSize ?? 16;
+        if (mostPixels is { } most)
+            _longest = Math.Min(_longest, Math.Max(1, (int)Math.Min(Math.Sqrt(most) / _token, 1 << 14)) * _token);
     }
 
     /// <summary>Pixels of a token's side.</summary>

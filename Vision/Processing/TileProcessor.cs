@@ -97,6 +97,10 @@ internal abstract class TileProcessor
         _ => throw new InvalidModelException(Config.Source, key, "expected a height and a width, or shortest_edge"),
     };
 
+    /// <summary>How many tiles fit into a number of pixels; as many as one likes where there is no bound.</summary>
+    protected static int Fitting(long? mostPixels, long tilePixels) =>
+        mostPixels is { } most ? (int)Math.Clamp(most / tilePixels, 1, int.MaxValue) : int.MaxValue;
+
     /// <summary>The longer side from the settings.</summary>
     protected int LongestEdge(ImageSizeConfig? size, string key) =>
         size?.LongestEdge is { } edge and >= 1 and <= 1 << 14 ? (int)edge

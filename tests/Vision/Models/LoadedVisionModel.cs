@@ -11,7 +11,7 @@ namespace Portable.Tests.Vision.Models;
 /// <summary>A vision-language model with its parts laid open, so that tower, positions and single steps can be compared.</summary>
 internal sealed class LoadedVisionModel : IDisposable
 {
-    private const int ContextTokens = 256;
+    private const int ContextTokens = 768;
     private readonly List<IDisposable> _held = [];
 
     public LoadedVisionModel(string folder, IBackend backend, VisionOptions? options = null)

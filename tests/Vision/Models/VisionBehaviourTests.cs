@@ -8,6 +8,7 @@ using Portable.Decoding;
 using Portable.Testing.Foreign;
 using Portable.Vision;
 using Portable.Vision.Images;
+using Portable.Vision.Towers;
 
 namespace Portable.Tests.Vision.Models;
 
@@ -77,7 +78,15 @@ public sealed class VisionBehaviourTests
         ModelPrompt next = loaded.Prompt(conversation).Prompt;
         Generation generation = loaded.Model.Generate(next, Greedy);
         List<int> tokens = await VisionGoldenTests.Tokens(generation);
-        Assert.That(generation.CachedTokens, Is.GreaterThanOrEqualTo(first.Tokens.Count).And.LessThan(next.Tokens.Count));
+        // LLaVA-OneVision's template begins an answer otherwise than it writes one down: there the prompts part at its first tokens.
+        MediaSpan image1 = first.Spans[^1];
+        int shared = first.Tokens.Zip(next.Tokens).TakeWhile(pair => pair.First == pair.Second).Count();
+        Assert.That(shared, Is.GreaterThan(image1.Start + image1.Length).And.GreaterThan(first.Tokens.Count - 6));
+        // A recurrent state cannot go back to where the conversations part.
+        if (loaded.Model.Decoder.Config.Delta is not null)
+            Assert.That(generation.CachedTokens, Is.Zero);
+        else
+            Assert.That(generation.CachedTokens, Is.GreaterThanOrEqualTo(shared).And.LessThan(next.Tokens.Count));
         Assert.That(loaded.Encoder.TowerRuns, Is.EqualTo(2), "one for each image, none for the earlier one again");
         using var fresh = new LoadedVisionModel(folder, new CpuBackend());
         Assert.That(tokens, Is.EqualTo(await Answer(fresh, next)));
@@ -210,8 +219,12 @@ public sealed class VisionBehaviourTests
     {
         using var loaded = new LoadedVisionModel(folder, new CpuBackend(), new VisionOptions { PlannedPixels = 1, FeatureCacheBytes = 0 });
         using var planned = new LoadedVisionModel(folder, new CpuBackend(), new VisionOptions { FeatureCacheBytes = 0 });
-        PreparedImage large = Prepare(loaded, "images/src/photo_chelsea.png"), small = Prepare(loaded, "images/src/png_rgb8.png");
-        float[] expected = Features(planned, Prepare(planned, "images/src/photo_chelsea.png"));
+        string[] files = [.. new[] { "images/src/photo_chelsea.png", "images/src/png_rgb8.png", "images/src/gen_wide.png" }
+            .OrderBy(f => loaded.Encoder.GridOf(Prepare(loaded, f)).Patches)];
+        PreparedImage large = Prepare(loaded, files[^1]), small = Prepare(loaded, files[0]);
+        if (loaded.Encoder.GridOf(large).Patches == loaded.Encoder.GridOf(small).Patches)
+            Assert.Ignore("images of any size become one here");
+        float[] expected = Features(planned, Prepare(planned, files[^1]));
         Assert.That(Features(loaded, large), Is.EqualTo(expected));
         long held = loaded.Model.Device.ReservedBytesFor(MemoryKind.Vision);
         Features(loaded, small);
@@ -232,9 +245,11 @@ public sealed class VisionBehaviourTests
         DataContent image = VisionCases.Image("images/src/photo_chelsea.png");
         using var whole = new LoadedVisionModel(folder, new CpuBackend());
         int all = whole.Encoder.Prepare(image.Data, "image 1", default).Grid.Count;
+        if (whole.Encoder.Config.Connector == ConnectorKind.Pooled)
+            Assert.Ignore("images of any size become one here");
         int side = whole.Encoder.Config.PatchSize * whole.Encoder.Config.MergeSize, wanted = all / 2;
         using var capped = new LoadedVisionModel(folder, new CpuBackend(), new VisionOptions { MinPixels = 1, MaxPixels = (long)wanted * side * side });
-        Assert.That(capped.Encoder.Prepare(image.Data, "image 1", default).Grid.Count, Is.InRange(1, wanted));
+        Assert.That(capped.Encoder.Prepare(image.Data, "image 1", default).Grid.Count, Is.InRange(1, whole.Encoder.Config.HasNewline ? all - 1 : wanted), "LLaVA knows only listed sizes, of which the least is left");
     }
 
     [Test]
