@@ -17,6 +17,7 @@ internal sealed class ImageEncoder : IImageEncoder
     private readonly VisionTowerWeights _weights;
     private readonly Func<RgbImage, CancellationToken, ProcessedImage> _process;
     private readonly ImageLayoutKind _layout;
+    private readonly VideoSupport? _video;
     private readonly IImageDecoder _decoder;
     private readonly ImageLimits _limits;
     private readonly int _plannedPatches;
@@ -25,13 +26,14 @@ internal sealed class ImageEncoder : IImageEncoder
     /// <summary>Takes over the weights. No other memory is allocated before the first image.</summary>
     public ImageEncoder(
         Device device, VisionTowerConfig config, VisionTowerWeights weights, Func<RgbImage, CancellationToken, ProcessedImage> process, ImageLayoutKind layout,
-        IImageDecoder decoder, VisionOptions options, int placeholderToken, int templateToken, int plannedPatches)
+        IImageDecoder decoder, VisionOptions options, int placeholderToken, int templateToken, VideoSupport? video, int plannedPatches)
     {
         _device = device;
         _tower = new VisionTower(config, weights);
         _weights = weights;
         _process = process;
         _layout = layout;
+        _video = video;
         _decoder = decoder;
         _limits = options.Limits;
         _plannedPatches = plannedPatches;
@@ -75,15 +77,50 @@ internal sealed class ImageEncoder : IImageEncoder
         {
             ProcessedImage image = _process(pixels, cancellation);
             ImageLayout layout = ImageLayout.Of(_layout, image, _tower.Config.MostTilesOfTokens);
-            TokenGrid grid = _layout == ImageLayoutKind.Grid
-                ? new(image.GridT, image.GridH / image.MergeSize, image.GridW / image.MergeSize)
-                : new(1, 1, layout.Runs.Sum());
-            return new Prepared(image, layout.Map, grid) { Text = layout.Text, Runs = layout.Runs };
+            return Prepare(image, layout, null);
         }
         catch (InvalidInputException error) when (error.Input != name)
         {
             throw new InvalidInputException(name, error.Problem, error);
         }
+    }
+
+    /// <inheritdoc/>
+    public PreparedImage PrepareVideo(VideoContent video, string name, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(video);
+        if (_video is not { } support)
+            throw new UnsupportedException("A video in the conversation", "this model knows images only");
+        var frames = new List<RgbImage>();
+        double framesPerSecond = video.FramesPerSecond;
+        if (video.Animation is { } animation)
+        {
+            AnimationFrames taken = _decoder.DecodeAnimation(animation, support.Processor.Sample, new ImageDecodeOptions { Limits = _limits, Name = name });
+            frames.AddRange(taken.Frames);
+            framesPerSecond = taken.FramesPerSecond;
+        }
+
+        for (int i = 0; i < video.Frames.Count && frames.Count <= support.Processor.MostFrames; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            frames.Add(_decoder.Decode(video.Frames[i], new ImageDecodeOptions { Limits = _limits, Name = $"{name}, frame {i + 1}" }));
+        }
+
+        try
+        {
+            ProcessedImage image = support.Processor.Process(frames, name, cancellation);
+            return Prepare(image, ImageLayout.OfVideo(support.Kind, image, framesPerSecond, support.Processor.FramesOfPatch, support.StepsPerSecond), support.Token);
+        }
+        catch (InvalidInputException error) when (error.Input != name)
+        {
+            throw new InvalidInputException(name, error.Problem, error);
+        }
+    }
+
+    private static Prepared Prepare(ProcessedImage image, ImageLayout layout, int? token)
+    {
+        TokenGrid grid = layout.Runs.Count == 1 ? layout.Runs[0] : new TokenGrid(1, 1, layout.Runs.Sum(r => r.Count));
+        return new Prepared(image, layout.Map, grid) { Text = layout.Text, Runs = layout.Runs, Token = token };
     }
 
     /// <inheritdoc/>
@@ -220,3 +257,10 @@ internal sealed class ImageEncoder : IImageEncoder
         }
     }
 }
+
+/// <summary>What a model needs to see videos.</summary>
+/// <param name="Processor">Prepares frames.</param>
+/// <param name="Kind">How time is told.</param>
+/// <param name="Token">The token that features replace.</param>
+/// <param name="StepsPerSecond">How far positions go in a second.</param>
+internal sealed record VideoSupport(VideoProcessor Processor, VideoKind Kind, int Token, double StepsPerSecond);

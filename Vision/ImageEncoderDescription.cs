@@ -9,7 +9,7 @@ namespace Portable.Vision;
 /// <summary>The vision part of a vision-language checkpoint, read from its configuration and headers.</summary>
 internal sealed class ImageEncoderDescription(
     Checkpoint checkpoint, string prefix, VisionFamily family, VisionTowerConfig config, Func<RgbImage, CancellationToken, ProcessedImage> process,
-    IImageDecoder decoder, VisionOptions options, int placeholderToken, int templateToken, int plannedPatches) : IImageEncoderDescription
+    IImageDecoder decoder, VisionOptions options, int placeholderToken, int templateToken, VideoSupport? video, int plannedPatches) : IImageEncoderDescription
 {
     /// <summary>The tower.</summary>
     public VisionTowerConfig Config => config;
@@ -40,7 +40,7 @@ internal sealed class ImageEncoderDescription(
     /// <inheritdoc/>
     public IImageEncoder Load(Device device, WeightUploader uploader, CancellationToken cancellation) => new ImageEncoder(
         device, config, VisionTowerWeights.Load(checkpoint, prefix, family.Tensors, config, uploader, cancellation), process, family.Layout, decoder, options,
-        placeholderToken, templateToken, plannedPatches);
+        placeholderToken, templateToken, video, plannedPatches);
 
     private static HashSet<Operator> Operators(VisionTowerConfig config)
     {

@@ -71,7 +71,17 @@ public sealed class ImageEncoderFactory : IImageEncoderFactory
         }
 
         ImageEncoderDescription Description(Func<RgbImage, CancellationToken, ProcessedImage> process, int planned) => new(
-            checkpoint, prefix, family, config, process, _decoder, _options, placeholder, template, planned);
+            checkpoint, prefix, family, config, process, _decoder, _options, placeholder, template, ReadVideo(root, family, settings), planned);
+
+        VideoSupport? ReadVideo(ConfigSection top, VisionFamily kind, ImageProcessorConfig images)
+        {
+            if (kind.Video == VideoKind.None || !top.Has("video_token_id"))
+                return null;
+            ImageProcessorConfig videos = ImageProcessorConfig.ReadVideo(checkpoint.Path) ?? images;
+            return new VideoSupport(
+                new VideoProcessor(videos with { PatchSize = config.PatchSize, TemporalPatchSize = config.TemporalPatchSize, MergeSize = config.MergeSize }, kind.Video),
+                kind.Video, Token("video_token_id"), top.Section("vision_config")!.Number("tokens_per_second", 2, 0, 1e6));
+        }
     }
 
     /// <summary>Checks that the tower takes the processor's tiles.</summary>

@@ -85,6 +85,13 @@ internal sealed class ChatPromptBuilder(PortableModel model)
                         parts.Add(TemplateValue.Object(("type", "image")));
                         hasImages = true;
                         break;
+                    case VideoContent video:
+                        if (model.Images is not { } videos)
+                            throw new UnsupportedException("A video in the conversation", $"{model.ModelId} has no vision part, or the vision package was not added");
+                        images.Add(videos.PrepareVideo(video, $"video {images.Count(i => i.Token is not null) + 1}", cancellation));
+                        parts.Add(TemplateValue.Object(("type", "video")));
+                        hasImages = true;
+                        break;
                     case DataContent data:
                         throw new UnsupportedException($"Content of type {data.MediaType}", "images can be shown to the model, other data cannot");
                     case UriContent uri:
@@ -121,40 +128,50 @@ internal sealed class ChatPromptBuilder(PortableModel model)
     /// <summary>The rendered text with what stands for each image in place of its placeholder; one that a user wrote is guarded, and so another text.</summary>
     private string WithImages(string text, List<PreparedImage> images)
     {
-        string placeholder = model.Tokenizer.TokenText(model.Images!.TemplateToken)!, run = model.Tokenizer.TokenText(model.Images.PlaceholderToken)!;
-        string[] pieces = text.Split(placeholder);
-        if (pieces.Length - 1 != images.Count)
-            throw new InvalidInputException("messages", $"the chat template wrote {pieces.Length - 1} image placeholders for {images.Count} images");
-        var whole = new StringBuilder(pieces[0]);
+        IImageEncoder encoder = model.Images!;
+        string[] placeholders = [.. images.Select(i => model.Tokenizer.TokenText(i.Token ?? encoder.TemplateToken)!)];
+        int written = placeholders.Distinct().Sum(p => text.Split(p).Length - 1);
+        if (written != images.Count)
+            throw new InvalidInputException("messages", $"the chat template wrote {written} image placeholders for {images.Count} images");
+        var whole = new StringBuilder();
+        int from = 0;
         for (int i = 0; i < images.Count; i++)
-            whole.Append(images[i].Text.Replace(PreparedImage.Run, run, StringComparison.Ordinal)).Append(pieces[i + 1]);
-        return whole.ToString();
+        {
+            int at = text.IndexOf(placeholders[i], from, StringComparison.Ordinal);
+            if (at < 0)
+                throw new InvalidInputException("messages", "the chat template wrote images and videos in another order than the messages hold them");
+            string run = model.Tokenizer.TokenText(images[i].Token ?? encoder.PlaceholderToken)!;
+            whole.Append(text, from, at - from).Append(images[i].Text.Replace(PreparedImage.Run, run, StringComparison.Ordinal));
+            from = at + placeholders[i].Length;
+        }
+
+        return whole.Append(text, from, text.Length - from).ToString();
     }
 
     private ModelPrompt Expand(int[] tokens, List<PreparedImage> images)
     {
         if (images.Count == 0)
             return new ModelPrompt(tokens);
-        int placeholder = model.Images!.PlaceholderToken;
-        (int Image, int First, int Length)[] runs = [.. images.SelectMany((image, i) => image.Runs.Select((length, r) => (i, image.Runs.Take(r).Sum(), length)))];
-        int found = tokens.Count(t => t == placeholder);
+        int image = model.Images!.PlaceholderToken;
+        (int Image, int First, TokenGrid Grid)[] runs =
+            [.. images.SelectMany((one, i) => one.Runs.Select((grid, r) => (i, one.Runs.Take(r).Sum(before => before.Count), grid)))];
+        HashSet<int> placeholders = [image, .. images.Select(i => i.Token ?? image)];
+        int found = tokens.Count(placeholders.Contains);
         if (found != runs.Length)
             throw new InvalidInputException("messages", $"the prompt holds {found} runs of image tokens, and its images {runs.Length}");
         var expanded = new List<int>();
         var spans = new List<MediaSpan>();
         foreach (int token in tokens)
         {
-            if (token != placeholder)
+            if (!placeholders.Contains(token))
             {
                 expanded.Add(token);
                 continue;
             }
 
-            (int index, int first, int length) = runs[spans.Count];
-            PreparedImage image = images[index];
-            TokenGrid grid = image.Runs.Count == 1 ? image.Grid : new TokenGrid(1, 1, length);
-            spans.Add(new MediaSpan(expanded.Count, length, grid, image.ContentHash) { Image = index, FirstRow = first });
-            expanded.AddRange(Enumerable.Repeat(placeholder, length));
+            (int index, int first, TokenGrid grid) = runs[spans.Count];
+            spans.Add(new MediaSpan(expanded.Count, grid.Count, grid, images[index].ContentHash) { Image = index, FirstRow = first });
+            expanded.AddRange(Enumerable.Repeat(token, grid.Count));
         }
 
         return new ModelPrompt(expanded, spans, images);

@@ -16,8 +16,8 @@ public sealed class ModelPrompt
         for (int i = 0; i < Images.Count; i++)
         {
             int shown = Spans.Where(s => s.Image == i).Sum(s => s.Length);
-            if (shown != Images[i].Runs.Sum())
-                throw new ArgumentException($"{shown} tokens show image {i + 1}, which has {Images[i].Runs.Sum()}", nameof(spans));
+            if (shown != Images[i].Runs.Sum(r => r.Count))
+                throw new ArgumentException($"{shown} tokens show image {i + 1}, which has {Images[i].Runs.Sum(r => r.Count)}", nameof(spans));
         }
 
         int end = 0;

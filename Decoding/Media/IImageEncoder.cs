@@ -46,6 +46,15 @@ public interface IImageEncoder : IDisposable
     /// <exception cref="InvalidInputException">The bytes are no image, or too large a one.</exception>
     PreparedImage Prepare(ReadOnlyMemory<byte> bytes, string name, CancellationToken cancellation);
 
+    /// <summary>Decodes and preprocesses a video on the host.</summary>
+    /// <param name="video">Its frames, untrusted.</param>
+    /// <param name="name">What to call it in errors: "video 1".</param>
+    /// <param name="cancellation">Cancels.</param>
+    /// <exception cref="UnsupportedException">The model does not know videos.</exception>
+    /// <exception cref="InvalidInputException">A frame is no image, or the model cannot take them.</exception>
+    PreparedImage PrepareVideo(VideoContent video, string name, CancellationToken cancellation) =>
+        throw new UnsupportedException("A video in the conversation", "this model knows images only");
+
     /// <summary>
     /// The features of an image on the device, from the cache when it has been seen before. Valid until
     /// <see cref="EncodedImage.Dispose"/>; the caller disposes of it after the stream has been synchronised.
@@ -64,8 +73,11 @@ public abstract record PreparedImage(TokenGrid Grid, UInt128 ContentHash)
     /// <summary>What the prompt holds in place of the template's placeholder, special tokens by their text.</summary>
     public string Text { get; init; } = Run;
 
-    /// <summary>Image tokens of each run, as many runs as <see cref="Text"/> has.</summary>
-    public IReadOnlyList<int> Runs { get; init; } = [Grid.Count];
+    /// <summary>The grid of each run of image tokens, as many as <see cref="Text"/> has; where a run has none, one row of all.</summary>
+    public IReadOnlyList<TokenGrid> Runs { get; init; } = [Grid];
+
+    /// <summary>The token of its runs, which the template writes too, where it is not the encoder's placeholder: a video's.</summary>
+    public int? Token { get; init; }
 }
 
 /// <summary>Features of an image on the device, held until disposed.</summary>

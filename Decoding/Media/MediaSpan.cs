@@ -6,6 +6,9 @@ namespace Portable.Decoding;
 /// <param name="Columns">Columns of tokens.</param>
 public readonly record struct TokenGrid(int Frames, int Rows, int Columns)
 {
+    /// <summary>How far the positions of two frames lie apart.</summary>
+    public int FrameStep { get; init; } = 1;
+
     /// <summary>Tokens of the grid.</summary>
     public int Count => Frames * Rows * Columns;
 }

@@ -2,7 +2,7 @@ namespace Portable.Decoding.Media;
 
 /// <summary>
 /// Rope positions of a prompt. Text counts on, equal on all axes; an image that begins at position p has frame p + t,
-/// row p + r and column p + c, and text goes on after its largest position (Qwen2-VL; arXiv 2409.12191, section 2.1).
+/// row p + r and column p + c (frames lie FrameStep apart), and text goes on after its largest position (Qwen2-VL; arXiv 2409.12191, section 2.1).
 /// </summary>
 internal static class RopePositions
 {
@@ -33,14 +33,14 @@ internal static class RopePositions
                 {
                     for (int c = 0; c < grid.Columns; c++, index++)
                     {
-                        positions[index] = next + t;
+                        positions[index] = next + (t * grid.FrameStep);
                         positions[tokens + index] = next + r;
                         positions[(2 * tokens) + index] = next + c;
                     }
                 }
             }
 
-            largest += Math.Max(grid.Frames, Math.Max(grid.Rows, grid.Columns));
+            largest += Math.Max(((grid.Frames - 1) * grid.FrameStep) + 1, Math.Max(grid.Rows, grid.Columns));
             next = largest;
         }
 

@@ -29,6 +29,58 @@ public sealed class SkiaImageDecoder : IImageDecoder
         return options.ApplyOrientation ? ExifOrientation.Apply(image, orientation) : image;
     }
 
+    /// <inheritdoc/>
+    public unsafe AnimationFrames DecodeAnimation(ReadOnlyMemory<byte> file, Func<int, double, int[]> sample, ImageDecodeOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(sample);
+        options ??= ImageDecodeOptions.Default;
+        var source = new ImageFile(file, options);
+        if (file.Length > options.Limits.MaxFileBytes)
+            throw source.Broken($"{file.Length} bytes, and the limit is {options.Limits.MaxFileBytes}");
+        ImageFormat format = ImageFormats.Recognise(source);
+        if (format is not (ImageFormat.Gif or ImageFormat.Webp))
+            return new([Decode(file, options)], 1);
+        using MemoryHandle pinned = file.Pin();
+        using SKData data = SKData.Create((nint)pinned.Pointer, file.Length);
+        using SKCodec codec = SKCodec.Create(data) ?? throw source.Broken($"the {format} header is broken or truncated");
+        SKCodecFrameInfo[] infos = codec.FrameInfo;
+        if (infos.Length <= 1)
+            return new([Decode(file, options)], 1);
+        // Some files name no times; players show them ten a second.
+        double seconds = infos.Sum(i => i.Duration > 0 ? i.Duration : 100) / 1000.0;
+        int[] wanted = sample(infos.Length, seconds);
+        SKSizeI size = codec.Info.Size;
+        source.CheckSize(size.Width, size.Height, bytesPerPixel: 12);
+        long bytes = 3L * size.Width * size.Height * wanted.Length;
+        if (bytes > options.Limits.MaxDecodedBytes)
+            throw source.Broken($"{wanted.Length} frames of {size.Width} x {size.Height} pixels take {bytes} bytes, and the limit is {options.Limits.MaxDecodedBytes}");
+        var frames = new List<RgbImage>();
+        var info = new SKImageInfo(size.Width, size.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul, null);
+        byte[] rgba = new byte[checked(size.Width * size.Height * 4)];
+        int shown = -1;
+        for (int index = 0; index < infos.Length && frames.Count < wanted.Length; index++)
+        {
+            // Frames change those before them: each is decoded in turn, onto the last where that is what it changes.
+            fixed (byte* to = rgba)
+            {
+                int prior = infos[index].RequiredFrame == shown ? shown : -1;
+                SKCodecResult result = codec.GetPixels(info, (nint)to, size.Width * 4, prior >= 0 ? new SKCodecOptions(index, prior) : new SKCodecOptions(index));
+                if (result != SKCodecResult.Success)
+                    throw source.Broken($"the {format}'s frame {index + 1} of {infos.Length} is broken or truncated ({result})");
+            }
+
+            shown = index;
+            for (; frames.Count < wanted.Length && wanted[frames.Count] == index;)
+            {
+                byte[] pixels = new byte[size.Width * size.Height * 3];
+                AlphaOverWhite.ToRgb(rgba, pixels, options.Alpha);
+                frames.Add(new RgbImage(size.Width, size.Height, pixels));
+            }
+        }
+
+        return new(frames, frames.Count / seconds);
+    }
+
     private static (RgbImage Image, int Orientation) DecodeNatively(in ImageFile file, ImageFormat format)
     {
         try

@@ -28,9 +28,9 @@ internal enum ImageLayoutKind
 
 /// <summary>What stands in the prompt for an image, and which of the tower's rows its tokens show.</summary>
 /// <param name="Text">The text in place of the placeholder, <see cref="PreparedImage.Run"/> for each run of image tokens.</param>
-/// <param name="Runs">Tokens of each run.</param>
+/// <param name="Runs">The grid of each run; where its tokens have none, one row of all.</param>
 /// <param name="Map">Where tokens are not the tower's rows one by one: what each is made of.</param>
-internal sealed record ImageLayout(string Text, IReadOnlyList<int> Runs, FeatureMap? Map)
+internal sealed record ImageLayout(string Text, IReadOnlyList<TokenGrid> Runs, FeatureMap? Map)
 {
     /// <summary>Lays out an image.</summary>
     /// <param name="kind">The family's way.</param>
@@ -42,27 +42,60 @@ internal sealed record ImageLayout(string Text, IReadOnlyList<int> Runs, Feature
         switch (kind)
         {
             case ImageLayoutKind.InternVl:
-                return new($"<img>{PreparedImage.Run}</img>", [image.Tokens], null);
+                return new($"<img>{PreparedImage.Run}</img>", [Row(image.Tokens)], null);
             case ImageLayoutKind.Idefics:
                 return Idefics(image.Tiling!, perTile);
             case ImageLayoutKind.Llava:
                 FeatureMap map = FeatureMap.Llava(image.Tiling!, image.GridH / image.MergeSize, mostTilesOfTokens);
-                return new(PreparedImage.Run, [map.Tokens], map);
+                return new(PreparedImage.Run, [Row(map.Tokens)], map);
             case ImageLayoutKind.Gemma3:
                 const string View = $"\n\n<start_of_image>{PreparedImage.Run}<end_of_image>\n\n";
                 int crops = image.Tiling!.Tiles.Count - 1;
                 string text = crops == 0 ? View
                     : $"Here is the original image {View} and here are some crops to help you see better {string.Join(' ', Enumerable.Repeat(View, crops))}";
-                return new(text, [.. Enumerable.Repeat(perTile, crops + 1)], null);
+                return new(text, [.. Enumerable.Repeat(Row(perTile), crops + 1)], null);
             case ImageLayoutKind.Pixtral:
                 int rows = image.GridH / image.MergeSize;
                 return new(
                     string.Concat(Enumerable.Range(0, rows).Select(row => PreparedImage.Run + (row == rows - 1 ? "[IMG_END]" : "[IMG_BREAK]"))),
-                    [.. Enumerable.Repeat(image.GridW / image.MergeSize, rows)], null);
+                    [.. Enumerable.Repeat(Row(image.GridW / image.MergeSize), rows)], null);
             default:
-                return new(PreparedImage.Run, [image.Tokens], null);
+                return new(PreparedImage.Run, [new(image.GridT, image.GridH / image.MergeSize, image.GridW / image.MergeSize)], null);
         }
     }
+
+    /// <summary>Lays out a video.</summary>
+    /// <param name="kind">The family's way.</param>
+    /// <param name="video">The video.</param>
+    /// <param name="framesPerSecond">How many of its frames are shown in a second.</param>
+    /// <param name="framesOfPatch">Frames that are one step in time.</param>
+    /// <param name="stepsPerSecond"><see cref="VideoKind.Spaced"/>: how far positions go in a second.</param>
+    public static ImageLayout OfVideo(VideoKind kind, ProcessedImage video, double framesPerSecond, int framesOfPatch, double stepsPerSecond)
+    {
+        int rows = video.GridH / video.MergeSize, columns = video.GridW / video.MergeSize;
+        if (kind != VideoKind.Stamped)
+        {
+            int step = kind == VideoKind.Spaced ? (int)(stepsPerSecond * framesOfPatch / framesPerSecond) : 1;
+            return new(PreparedImage.Run, [new TokenGrid(video.GridT, rows, columns) { FrameStep = step }], null);
+        }
+
+        var text = new StringBuilder();
+        for (int pair = 0; pair < video.GridT; pair++)
+        {
+            // The middle of the first and the last frame of the pair.
+            double seconds = ((pair * framesOfPatch) + ((framesOfPatch - 1) / 2.0)) / framesPerSecond;
+            text.Append(CultureInfo.InvariantCulture, $"<{OneDecimal(seconds)} seconds><|vision_start|>{PreparedImage.Run}<|vision_end|>");
+        }
+
+        return new(text.ToString(), [.. Enumerable.Repeat(new TokenGrid(1, rows, columns), video.GridT)], null);
+    }
+
+    // As Python writes it: what lies exactly between goes to the even digit.
+    private static string OneDecimal(double value) => value * 4 % 2 == 1
+        ? Math.Round(value, 1, MidpointRounding.ToEven).ToString("F1", CultureInfo.InvariantCulture)
+        : value.ToString("F1", CultureInfo.InvariantCulture);
+
+    private static TokenGrid Row(int tokens) => new(1, 1, tokens);
 
     private static ImageLayout Idefics(TiledImage tiling, int perTile)
     {
@@ -78,7 +111,7 @@ internal sealed record ImageLayout(string Text, IReadOnlyList<int> Runs, Feature
         if (tiling.Rows > 0)
             text.Append('\n');
         text.Append(Around).Append("<global-img>").Append(PreparedImage.Run).Append(Around);
-        return new(text.ToString(), [.. Enumerable.Repeat(perTile, (tiling.Rows * tiling.Columns) + 1)], null);
+        return new(text.ToString(), [.. Enumerable.Repeat(Row(perTile), (tiling.Rows * tiling.Columns) + 1)], null);
     }
 }
 

@@ -96,6 +96,15 @@ internal sealed record ImageProcessorConfig
     /// <summary>Key <c>pan_and_scan_min_ratio_to_activate</c>.</summary>
     public double? PanAndScanMinRatioToActivate { get; init; }
 
+    /// <summary>Key <c>fps</c>: frames that are taken of each second.</summary>
+    public double? FramesPerSecond { get; init; }
+
+    /// <summary>Key <c>min_frames</c>.</summary>
+    public int? MinFrames { get; init; }
+
+    /// <summary>Key <c>max_frames</c>.</summary>
+    public int? MaxFrames { get; init; }
+
     /// <summary>Key <c>scale_resolution</c>, in pixels.</summary>
     public int? ScaleResolution { get; init; }
 
@@ -116,12 +125,24 @@ internal sealed record ImageProcessorConfig
         return ModelFolder.TryRead(nested, MostBytes) is { } all ? Parse(all, nested) : null;
     }
 
+    /// <summary>Reads the settings of videos of a checkpoint folder.</summary>
+    /// <returns>The settings; null where the folder has none.</returns>
+    /// <exception cref="InvalidModelException">A file is not JSON, or a value is of the wrong kind or out of range.</exception>
+    public static ImageProcessorConfig? ReadVideo(string folder)
+    {
+        string flat = Path.Combine(folder, "video_preprocessor_config.json"), nested = Path.Combine(folder, "processor_config.json");
+        if (ModelFolder.TryRead(flat, MostBytes) is { } settings)
+            return Parse(settings, flat);
+        return ModelFolder.TryRead(nested, MostBytes) is { } all ? Parse(all, nested, "video_processor") : null;
+    }
+
     /// <summary>Reads the settings from JSON text in UTF-8.</summary>
     /// <param name="json">The text of either file.</param>
     /// <param name="source">How errors name it.</param>
+    /// <param name="inner">The object of a processor file that is wanted.</param>
     /// <returns>The settings; null for a processor file without an image processor.</returns>
     /// <exception cref="InvalidModelException">The text is not JSON, or a value is of the wrong kind or out of range.</exception>
-    public static ImageProcessorConfig? Parse(ReadOnlyMemory<byte> json, string source)
+    public static ImageProcessorConfig? Parse(ReadOnlyMemory<byte> json, string source, string inner = "image_processor")
     {
         if (json.Span.StartsWith("\uFEFF"u8))
             json = json[3..];
@@ -131,8 +152,8 @@ internal sealed record ImageProcessorConfig
             JsonElement root = document.RootElement;
             if (root.ValueKind != JsonValueKind.Object)
                 throw new InvalidModelException(source, null, "expected a JSON object");
-            if (root.TryGetProperty("image_processor", out JsonElement inner))
-                return inner.ValueKind == JsonValueKind.Object ? Read(new ImageProcessorJson(source, inner)) : null;
+            if (root.TryGetProperty(inner, out JsonElement own))
+                return own.ValueKind == JsonValueKind.Object ? Read(new ImageProcessorJson(source, own)) : null;
             bool holdsOtherProcessors = root.TryGetProperty("video_processor", out _) || root.TryGetProperty("feature_extractor", out _);
             return holdsOtherProcessors && !root.TryGetProperty("image_processor_type", out _)
                 ? null
@@ -175,6 +196,9 @@ internal sealed record ImageProcessorConfig
         PanAndScanMinCropSize = json.Int("pan_and_scan_min_crop_size", 1, 1 << 16),
         PanAndScanMaxNumCrops = json.Int("pan_and_scan_max_num_crops", 1, 256),
         PanAndScanMinRatioToActivate = json.Number("pan_and_scan_min_ratio_to_activate"),
+        FramesPerSecond = json.Number("fps"),
+        MinFrames = json.Int("min_frames", 1, 1 << 16),
+        MaxFrames = json.Int("max_frames", 1, 1 << 16),
         ScaleResolution = json.Int("scale_resolution", 14, 1 << 14),
         MaxSlices = json.Int("max_slice_nums", 1, 256),
         ImageGridPinpoints = json.Pinpoints("image_grid_pinpoints"),

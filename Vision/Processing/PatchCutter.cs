@@ -20,24 +20,30 @@ internal sealed class PatchCutter(NormalisationTable normalisation, int patch, i
     /// <param name="patches">[patches, patch length].</param>
     /// <param name="threads">Most threads; -1 for all processors.</param>
     /// <param name="cancellation">Cancels.</param>
-    public void Cut(RgbImage image, Memory<float> patches, int threads, CancellationToken cancellation)
+    public void Cut(RgbImage image, Memory<float> patches, int threads, CancellationToken cancellation) => Cut([image], patches, threads, cancellation);
+
+    /// <summary>Cuts the frames of one patch in time, all of one size; a single one stands for all.</summary>
+    /// <param name="frames">The pixels.</param>
+    /// <param name="patches">[patches, patch length].</param>
+    /// <param name="threads">Most threads; -1 for all processors.</param>
+    /// <param name="cancellation">Cancels.</param>
+    public void Cut(IReadOnlyList<RgbImage> frames, Memory<float> patches, int threads, CancellationToken cancellation)
     {
-        int rows = image.Height / patch / merge;
+        int rows = frames[0].Height / patch / merge;
         if (threads == 1 || patches.Length < 1 << 16)
         {
             for (int row = 0; row < rows; row++)
-                CutBlockRow(image, row, patches.Span);
+                CutBlockRow(frames, row, patches.Span);
             return;
         }
 
-        Parallel.For(0, rows, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation }, row => CutBlockRow(image, row, patches.Span));
+        Parallel.For(0, rows, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation }, row => CutBlockRow(frames, row, patches.Span));
     }
 
     // One row of merge blocks: the patches of a block lie together, and so do the blocks of the row.
-    private void CutBlockRow(RgbImage image, int blockRow, Span<float> patches)
+    private void CutBlockRow(IReadOnlyList<RgbImage> frames, int blockRow, Span<float> patches)
     {
-        byte[] pixels = image.Data;
-        int columns = image.Width / patch, frame = patch * patch, stride = columns * patch * 3;
+        int columns = frames[0].Width / patch, frame = patch * patch, stride = columns * patch * 3;
         int at = blockRow * merge * columns * PatchLength;
         for (int block = 0; block < columns / merge; block++)
         {
@@ -48,16 +54,24 @@ internal sealed class PatchCutter(NormalisationTable normalisation, int patch, i
                 {
                     ReadOnlySpan<float> table = normalisation.Channel(channel);
                     Span<float> first = patches.Slice(at + channel * temporal * frame, frame);
-                    for (int y = 0; y < patch; y++)
+                    for (int t = 0; t < temporal; t++)
                     {
-                        ReadOnlySpan<byte> row = pixels.AsSpan((top + y) * stride + left * 3, patch * 3);
-                        Span<float> to = first.Slice(y * patch, patch);
-                        for (int x = 0, sample = channel; x < to.Length; x++, sample += 3)
-                            to[x] = table[row[sample]];
-                    }
+                        Span<float> own = patches.Slice(at + (channel * temporal + t) * frame, frame);
+                        if (t >= frames.Count)
+                        {
+                            first.CopyTo(own);
+                            continue;
+                        }
 
-                    for (int t = 1; t < temporal; t++)
-                        first.CopyTo(patches.Slice(at + (channel * temporal + t) * frame, frame));
+                        byte[] pixels = frames[t].Data;
+                        for (int y = 0; y < patch; y++)
+                        {
+                            ReadOnlySpan<byte> row = pixels.AsSpan((top + y) * stride + left * 3, patch * 3);
+                            Span<float> to = own.Slice(y * patch, patch);
+                            for (int x = 0, sample = channel; x < to.Length; x++, sample += 3)
+                                to[x] = table[row[sample]];
+                        }
+                    }
                 }
             }
         }

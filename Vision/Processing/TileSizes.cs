@@ -111,7 +111,7 @@ internal static class TileSizes
         return isWide ? (1, count) : (count, 1);
     }
 
-    /// <summary>GLM-4V: as <see cref="SmartResize"/>, with the frames of a patch counted, and sides below the factor scaled up first.</summary>
+    /// <summary>GLM-4V's images and Qwen3-VL's videos: as <see cref="SmartResize"/>, with the frames counted in pairs, and sides below the factor scaled up first.</summary>
     public static (int Height, int Width) Glm4v(int height, int width, int frames, int factor, long minPixels, long maxPixels)
     {
         const long MostPixels = 1L << 28;
@@ -125,13 +125,14 @@ internal static class TileSizes
         double ratio = Math.Max(h, w) / Math.Min(h, w);
         if (ratio > 200)
             throw new InvalidInputException("image", $"one side of {width} x {height} pixels is {ratio:0.###} times the other, and the model takes at most 200 times; crop it");
+        int whole = Math.Max(2, (int)Math.Round(frames / 2.0, MidpointRounding.ToEven) * 2);
         double high = Math.Round(h / factor, MidpointRounding.ToEven) * factor, wide = Math.Round(w / factor, MidpointRounding.ToEven) * factor;
-        if (frames * high * wide > maxPixels)
+        if (whole * high * wide > maxPixels)
         {
             double scale = Math.Sqrt(frames * h * w / maxPixels);
             (high, wide) = (Math.Max(factor, Math.Floor(h / scale / factor) * factor), Math.Max(factor, Math.Floor(w / scale / factor) * factor));
         }
-        else if (frames * high * wide < minPixels)
+        else if (whole * high * wide < minPixels)
         {
             double scale = Math.Sqrt(minPixels / (frames * h * w));
             (high, wide) = (Math.Ceiling(h * scale / factor) * factor, Math.Ceiling(w * scale / factor) * factor);

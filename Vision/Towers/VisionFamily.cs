@@ -14,6 +14,9 @@ internal sealed record VisionFamily
     /// <summary>The model_type of vision_config that is meant, where model_type alone does not say it; null for any.</summary>
     public string? TowerType { get; init; }
 
+    /// <summary>How videos are told; none where the family does not know them, or it is not built yet.</summary>
+    public VideoKind Video { get; init; }
+
     /// <summary>How the tower's tokens stand in the prompt.</summary>
     public ImageLayoutKind Layout { get; init; }
 
@@ -103,12 +106,12 @@ internal sealed record VisionFamily
     [
         new()
         {
-            ModelType = "qwen2_vl", WidthField = "embed_dim", OutputField = "hidden_size", HasMlpRatio = true, HeadsField = "num_heads", LayersField = "depth", EpsilonField = null, Rope = TowerRope.Axial,
+            ModelType = "qwen2_vl", Video = VideoKind.Counted, WidthField = "embed_dim", OutputField = "hidden_size", HasMlpRatio = true, HeadsField = "num_heads", LayersField = "depth", EpsilonField = null, Rope = TowerRope.Axial,
             Activation = "quick_gelu", Tensors = VisionTensors.Qwen2,
         },
         new()
         {
-            ModelType = "qwen2_5_vl", HeadsField = "num_heads", LayersField = "depth", EpsilonField = null, Rope = TowerRope.Axial, Norm = NormKind.RootMeanSquare, IsGated = true, Activation = "silu", HasWindows = true,
+            ModelType = "qwen2_5_vl", Video = VideoKind.Spaced, HeadsField = "num_heads", LayersField = "depth", EpsilonField = null, Rope = TowerRope.Axial, Norm = NormKind.RootMeanSquare, IsGated = true, Activation = "silu", HasWindows = true,
             Tensors = VisionTensors.Qwen25,
         },
         Qwen3 with { ModelType = "qwen3_vl" },
@@ -152,7 +155,7 @@ internal sealed record VisionFamily
 
     private static VisionFamily Qwen3 => new()
     {
-        ModelType = "", HeadsField = "num_heads", LayersField = "depth", EpsilonField = null, Rope = TowerRope.Axial, PatchSize = 16,
+        ModelType = "", Video = VideoKind.Stamped, HeadsField = "num_heads", LayersField = "depth", EpsilonField = null, Rope = TowerRope.Axial, PatchSize = 16,
         Activation = "gelu_pytorch_tanh", PatchBias = true, HasPositionTable = true, HasDeepstack = true, Tensors = VisionTensors.Qwen3,
     };
 

@@ -15,6 +15,7 @@ public sealed class ArchitectureTests
         ["Decoding"] = ["Abstractions", "Checkpoints"],
         ["Quantization"] = ["Abstractions", "Checkpoints"],
         ["Vision"] = ["Abstractions", "Checkpoints", "Decoding"],
+        ["Vision.ImageSharp"] = ["Abstractions", "Checkpoints", "Decoding", "Vision"],
     };
 
     // "Ascend" is a verb too, and instruction sets are no vendors: the names of the vendors' libraries tell as well.

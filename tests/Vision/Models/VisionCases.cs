@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.AI;
+using Portable.Decoding;
 using Portable.Vision.Towers;
 
 namespace Portable.Tests.Vision.Models;
@@ -20,8 +21,6 @@ internal static class VisionCases
                 TestCaseData test = new TestCaseData(folder, one.Name).SetArgDisplayNames(Path.GetFileName(folder), one.Name);
                 if (VisionFamily.OfModelType(family) is null)
                     test.Ignore($"not supported yet: family {family}");
-                else if (one.Value.TryGetProperty("video", out _))
-                    test.Ignore("not supported yet: video");
                 yield return test;
             }
         }
@@ -54,7 +53,7 @@ internal static class VisionCases
     }
 
     /// <summary>The conversation of a case as a caller would write it, images as the bytes of their files.</summary>
-    public static List<ChatMessage> Messages(JsonElement golden)
+    public static List<ChatMessage> Messages(JsonElement golden, GoldenTensors? tensors = null)
     {
         var messages = new List<ChatMessage>();
         foreach (JsonElement message in golden.GetProperty("messages").EnumerateArray())
@@ -62,7 +61,7 @@ internal static class VisionCases
             JsonElement content = message.GetProperty("content");
             List<AIContent> parts = content.ValueKind == JsonValueKind.String
                 ? [new TextContent(content.GetString())]
-                : [.. content.EnumerateArray().Select(Part)];
+                : [.. content.EnumerateArray().Select(part => part.GetProperty("type").GetString() == "video" ? Video(golden, tensors!) : Part(part))];
             messages.Add(new ChatMessage(new ChatRole(message.GetProperty("role").GetString()!), parts));
         }
 
@@ -71,6 +70,45 @@ internal static class VisionCases
 
     /// <summary>An image file of the fixtures as a part of a message.</summary>
     public static DataContent Image(string file) => new(Fixtures.Bytes(Fixtures.Find(file.Split('/'))!), "image/png");
+
+    /// <summary>The frames of a golden, which it stores as pixels, as image files.</summary>
+    private static VideoContent Video(JsonElement golden, GoldenTensors tensors)
+    {
+        JsonElement video = golden.GetProperty("video");
+        string name = video.GetProperty("tensor").GetString()!;
+        byte[] bytes = tensors.Bytes(name).ToArray();
+        int[] shape = [.. tensors.Shape(name).Select(s => (int)s)];
+        int each = shape[1] * shape[2] * shape[3];
+        ReadOnlyMemory<byte>[] frames = [.. Enumerable.Range(0, shape[0]).Select(i => (ReadOnlyMemory<byte>)Bitmap(bytes.AsSpan(i * each, each), shape[2], shape[1]))];
+        return new VideoContent(frames, video.GetProperty("fps").GetDouble());
+    }
+
+    // A bitmap of 24 bits: rows from the bottom, blue first, each filled up to four bytes.
+    private static byte[] Bitmap(ReadOnlySpan<byte> rgb, int width, int height)
+    {
+        int stride = ((3 * width) + 3) / 4 * 4;
+        byte[] file = new byte[54 + (stride * height)];
+        file[0] = (byte)'B';
+        file[1] = (byte)'M';
+        BitConverter.TryWriteBytes(file.AsSpan(2), file.Length);
+        BitConverter.TryWriteBytes(file.AsSpan(10), 54);
+        BitConverter.TryWriteBytes(file.AsSpan(14), 40);
+        BitConverter.TryWriteBytes(file.AsSpan(18), width);
+        BitConverter.TryWriteBytes(file.AsSpan(22), height);
+        file[26] = 1;
+        file[28] = 24;
+        BitConverter.TryWriteBytes(file.AsSpan(34), stride * height);
+        for (int y = 0; y < height; y++)
+        {
+            for (int x = 0; x < width; x++)
+            {
+                int from = 3 * ((y * width) + x), to = 54 + ((height - 1 - y) * stride) + (3 * x);
+                (file[to], file[to + 1], file[to + 2]) = (rgb[from + 2], rgb[from + 1], rgb[from]);
+            }
+        }
+
+        return file;
+    }
 
     private static AIContent Part(JsonElement part) => part.GetProperty("type").GetString() switch
     {

@@ -25,7 +25,7 @@ public sealed class VisionGoldenTests
         JsonElement golden = VisionCases.Golden(folder, name);
         var tensors = new GoldenTensors(Path.Combine(folder, "golden.safetensors"));
         using var loaded = new LoadedVisionModel(folder, new CpuBackend());
-        var built = loaded.Prompt(VisionCases.Messages(golden));
+        var built = loaded.Prompt(VisionCases.Messages(golden, new GoldenTensors(Path.Combine(folder, "golden.safetensors"))));
         Assert.That(built.Text, Is.EqualTo(golden.GetProperty("prompt").GetString()));
         Assert.That(built.Prompt.Tokens, Is.EqualTo(tensors.Ints($"{name}/input_ids")));
         int[] positions = loaded.Positions(built.Prompt, out int delta);
@@ -50,7 +50,7 @@ public sealed class VisionGoldenTests
         JsonElement golden = VisionCases.Golden(folder, name);
         var tensors = new GoldenTensors(Path.Combine(folder, "golden.safetensors"));
         using var loaded = new LoadedVisionModel(folder, new CpuBackend());
-        ModelPrompt prompt = loaded.Prompt(VisionCases.Messages(golden)).Prompt;
+        ModelPrompt prompt = loaded.Prompt(VisionCases.Messages(golden, new GoldenTensors(Path.Combine(folder, "golden.safetensors")))).Prompt;
         var hidden = new List<float>();
         var features = new List<float>();
         var layers = new List<float>[loaded.Encoder.Config.DeepstackLayers.Count];
@@ -92,7 +92,7 @@ public sealed class VisionGoldenTests
         var tensors = new GoldenTensors(Path.Combine(folder, "golden.safetensors"));
         double std = golden.GetProperty("logits_std").GetDouble(), tolerance = LogitToleranceOverStd * std;
         using var loaded = new LoadedVisionModel(folder, new CpuBackend());
-        ModelPrompt prompt = loaded.Prompt(VisionCases.Messages(golden)).Prompt;
+        ModelPrompt prompt = loaded.Prompt(VisionCases.Messages(golden, new GoldenTensors(Path.Combine(folder, "golden.safetensors")))).Prompt;
         int[] ids = [.. prompt.Tokens], positions = loaded.Positions(prompt, out int delta), best = tensors.Ints($"{name}/argmax");
         float[] last = tensors.Floats($"{name}/logits_last16"), decoded = tensors.Floats($"{name}/decode_logits");
         int[] greedy = tensors.Ints($"{name}/greedy_ids");
@@ -152,7 +152,7 @@ public sealed class VisionGoldenTests
         JsonElement golden = VisionCases.Golden(folder, name);
         int[] greedy = new GoldenTensors(Path.Combine(folder, "golden.safetensors")).Ints($"{name}/greedy_ids");
         using var loaded = new LoadedVisionModel(folder, new CpuBackend());
-        ModelPrompt prompt = loaded.Prompt(VisionCases.Messages(golden)).Prompt;
+        ModelPrompt prompt = loaded.Prompt(VisionCases.Messages(golden, new GoldenTensors(Path.Combine(folder, "golden.safetensors")))).Prompt;
         var options = new GenerationOptions { MaxTokens = greedy.Length, IgnoreEndTokens = true };
         Assert.That(await Tokens(loaded.Model.Generate(prompt, options)), Is.EqualTo(greedy));
         Assert.That(loaded.Model.Tokenizer.Decode(greedy, skipSpecialTokens: false), Is.EqualTo(golden.GetProperty("greedy_text").GetString()));
@@ -171,7 +171,7 @@ public sealed class VisionGoldenTests
         using (var loaded = new LoadedVisionModel(folder, backend))
         {
             isAmplifying = loaded.Model.Decoder.Config.Experts is not null || loaded.Model.Decoder.Config.Delta is not null;
-            ModelPrompt prompt = loaded.Prompt(VisionCases.Messages(golden)).Prompt;
+            ModelPrompt prompt = loaded.Prompt(VisionCases.Messages(golden, new GoldenTensors(Path.Combine(folder, "golden.safetensors")))).Prompt;
             int[] ids = [.. prompt.Tokens], positions = loaded.Positions(prompt, out int delta);
             int vocabulary = loaded.Model.Decoder.Config.VocabularySize;
             DecoderSession session = loaded.Session(chunkTokens: ids.Length);

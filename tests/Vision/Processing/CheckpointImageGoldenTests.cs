@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Portable.Vision.Images;
 using Portable.Vision.Processing;
+using Portable.Vision.Towers;
 
 namespace Portable.Tests.Vision.Processing;
 
@@ -32,8 +33,6 @@ public sealed class CheckpointImageGoldenTests
                 TestCaseData test = new TestCaseData(folder, one.Name, (JsonElement?)one.Value).SetName($"Pixels of {Path.GetFileName(folder)}/{one.Name}");
                 if (unsupported is not null)
                     test.Ignore($"not supported yet: {unsupported}");
-                else if (video)
-                    test.Ignore("not supported yet: video");
                 yield return test;
             }
         }
@@ -44,6 +43,12 @@ public sealed class CheckpointImageGoldenTests
         string? folder, string name, JsonElement? golden)
     {
         JsonElement wanted = golden!.Value;
+        if (wanted.TryGetProperty("video", out JsonElement video))
+        {
+            CompareVideo(folder!, name, wanted, video);
+            return;
+        }
+
         ImageProcessorConfig settings = ImageProcessorConfig.Read(folder!)!;
         if (ImageProcessors.CreateTiles(settings) is { } tiler)
         {
@@ -83,6 +88,25 @@ public sealed class CheckpointImageGoldenTests
 
         // This processor follows the unfused formula of the reference, for which the hash is exact.
         Assert.That(GoldenComparison.Sha256(all), Is.EqualTo(pixels.GetProperty("sha256").GetString()), "hash of pixel_values");
+    }
+
+    // The reference's video values come from a fused formula, so only their slices are compared.
+    private static void CompareVideo(string folder, string name, JsonElement wanted, JsonElement video)
+    {
+        var tensors = new GoldenTensors(Path.Combine(folder, "golden.safetensors"));
+        string tensor = video.GetProperty("tensor").GetString()!;
+        int[] shape = [.. tensors.Shape(tensor).Select(s => (int)s)];
+        int each = shape[1] * shape[2] * shape[3];
+        byte[] pixels = tensors.Bytes(tensor).ToArray();
+        RgbImage[] frames = [.. Enumerable.Range(0, shape[0]).Select(i => new RgbImage(shape[2], shape[1], pixels[(i * each)..((i + 1) * each)]))];
+        using JsonDocument config = Fixtures.Json(Path.Combine(folder, "config.json"));
+        VisionFamily family = VisionFamily.OfModelType(config.RootElement.GetProperty("model_type").GetString()!)!;
+        ProcessedImage result = new VideoProcessor(ImageProcessorConfig.ReadVideo(folder)!, family.Video).Process(frames, "video", default);
+        JsonElement grid = wanted.GetProperty("video_grid_thw")[0], values = wanted.GetProperty("pixel_values_videos");
+        Assert.That((result.GridT, result.GridH, result.GridW), Is.EqualTo((grid[0].GetInt32(), grid[1].GetInt32(), grid[2].GetInt32())));
+        GoldenComparison.Slices(
+            result.PixelValues.Span, [.. values.GetProperty("slices_at").EnumerateArray().Select(v => v.GetInt32())],
+            tensors.Floats(values.GetProperty("slices_tensor").GetString()!), "pixel_values_videos");
     }
 
     private static void CompareTiles(TileProcessor processor, string folder, string name, JsonElement wanted)

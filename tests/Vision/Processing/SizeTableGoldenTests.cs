@@ -12,6 +12,7 @@ public sealed class SizeTableGoldenTests
         ["qwen_smart_resize"] = (_, row) => Sizes(SmartResize.Target(Int(row, 4), Int(row, 5), Int(row, 1), row[2].GetInt64(), row[3].GetInt64()), Int(row, 1)),
         ["glm4v_smart_resize"] = (table, row) => Sizes(
             TileSizes.Glm4v(Int(row, 4), Int(row, 5), table.GetProperty("num_frames").GetInt32(), Int(row, 1), row[2].GetInt64(), row[3].GetInt64()), Int(row, 1)),
+        ["qwen3_vl_video_smart_resize"] = (_, row) => Pair(TileSizes.Glm4v(Int(row, 4), Int(row, 5), Int(row, 0), Int(row, 1), row[2].GetInt64(), row[3].GetInt64())),
         ["internvl_tiles"] = (_, row) =>
         {
             (int columns, int rows) = TileSizes.NearestGrid(Int(row, 3), Int(row, 4), Int(row, 2), Int(row, 2), Int(row, 0), Int(row, 1));
@@ -42,7 +43,7 @@ public sealed class SizeTableGoldenTests
 
     private static readonly Dictionary<string, int> s_firstResult = new()
     {
-        ["qwen_smart_resize"] = 6, ["glm4v_smart_resize"] = 6, ["internvl_tiles"] = 5, ["idefics3_smolvlm_split"] = 4, ["llava_next_best_resolution"] = 2,
+        ["qwen_smart_resize"] = 6, ["qwen3_vl_video_smart_resize"] = 6, ["glm4v_smart_resize"] = 6, ["internvl_tiles"] = 5, ["idefics3_smolvlm_split"] = 4, ["llava_next_best_resolution"] = 2,
         ["llava_onevision_best_resolution"] = 2, ["pixtral_resize"] = 4, ["gemma3_pan_and_scan"] = 5, ["minicpmv4_6_slices"] = 4,
     };
 
