@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Portable.Checkpoints;
 
 namespace Portable.Decoding.Tokenization;
 
@@ -46,7 +47,7 @@ internal static class TiktokenFile
     /// <exception cref="InvalidModelException">It is no such file, or contradicts itself.</exception>
     public static GgufVocabulary ReadTekken(ReadOnlyMemory<byte> json, string file)
     {
-        JsonElement root = ModelFolderJson(json, file);
+        JsonElement root = ModelFolder.ParseObject(file, json.ToArray(), allowsDuplicates: true);
         JsonElement config = Member(root, "config", JsonValueKind.Object);
         int count = Number(config, "default_vocab_size"), specials = Number(config, "default_num_special_tokens");
         if (specials > count)
@@ -103,19 +104,6 @@ internal static class TiktokenFile
             {
                 throw new InvalidModelException(file, name, "the string is not well-formed Unicode", error);
             }
-        }
-    }
-
-    private static JsonElement ModelFolderJson(ReadOnlyMemory<byte> json, string file)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(json);
-            return document.RootElement.Clone();
-        }
-        catch (JsonException error)
-        {
-            throw new InvalidModelException(file, null, $"not valid JSON ({error.Message.TrimEnd('.')})", error);
         }
     }
 
