@@ -49,9 +49,12 @@ internal sealed class Conversation(CliConsole console, ModelSession session, Cha
         }
     }
 
+    /// <summary>Reads an animated GIF or WebP file, which a person named, as a video for a message.</summary>
+    public static VideoContent ReadVideo(string file) => VideoContent.FromAnimation(ReadImage(file).Data);
+
     /// <summary>Asks, and returns the answer; one that was cancelled is returned as far as it came.</summary>
     public async Task<AnswerReport> AskAsync(
-        string question, IReadOnlyList<DataContent> images, IReadOnlyList<string> imageFiles, CancellationToken cancellation)
+        string question, IReadOnlyList<AIContent> images, IReadOnlyList<string> imageFiles, CancellationToken cancellation)
     {
         int before = _messages.Count;
         _messages.Add(new ChatMessage(ChatRole.User, [.. images, new TextContent(question)]));

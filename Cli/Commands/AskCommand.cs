@@ -18,12 +18,14 @@ internal static class AskCommand
             Arity = ArgumentArity.OneOrMore,
         };
         command.Add(words);
+        var video = new Option<string[]>("--video") { Description = "An animated GIF or WebP file that is shown as a video, before the images.", HelpName = "file", AllowMultipleArgumentsPerToken = false };
+        command.Add(video);
         CommandOptions options = new CommandOptions().AddModel(command).AddAnswer(command).AddJson(command);
         command.SetAction(async (parsed, cancellation) =>
         {
             string[] all = parsed.GetValue(words)!;
             string path = options.ModelPath(parsed);
-            DataContent[] images = [.. all[..^1].Select(static f => Conversation.ReadImage(f, "; put a question of several words in quotes"))];
+            AIContent[] images = [.. (parsed.GetValue(video) ?? []).Select(Conversation.ReadVideo), .. all[..^1].Select(static f => Conversation.ReadImage(f, "; put a question of several words in quotes"))];
             string question = all[^1] == "-" ? await ReadQuestionAsync(console, cancellation).ConfigureAwait(false) : all[^1];
             if (string.IsNullOrWhiteSpace(question))
                 throw new UsageException("The question is empty.");
@@ -36,6 +38,8 @@ internal static class AskCommand
                 CliJson.Write(console, answer, CliJson.Indented.AnswerReport);
             if (options.ShowsStats(parsed))
                 WriteStats(console, answer);
+            else if (!isJson && !answer.IsCancelled)
+                console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"answered in {answer.Timing.TotalSeconds:0.00} s, the model loaded in {answer.Timing.LoadSeconds:0.00} s"));
             return answer.IsCancelled ? ExitCode.Interrupted : ExitCode.Done;
         });
         return command;
