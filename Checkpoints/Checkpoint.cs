@@ -184,6 +184,13 @@ public abstract class Checkpoint : IDisposable
 
     private protected abstract string? QuantizationText(IReadOnlyList<CheckpointTypeSummary> types);
 
+    /// <summary>Weights that a tensor holds: 0 for scales, zero points and the like.</summary>
+    public long ParameterCount(CheckpointTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        return Parameters(tensor);
+    }
+
     private protected virtual long Parameters(CheckpointTensor tensor) => tensor.Elements;
 
     private protected CheckpointTensor Required(string name) => TryGetTensor(name, out CheckpointTensor? tensor)

@@ -20,6 +20,9 @@ internal sealed record UsageReport(long PromptTokens, long CachedTokens, long Ou
 internal sealed record TimingReport(
     double LoadSeconds, double PrefillSeconds, double DecodeSeconds, double TotalSeconds, double? PromptTokensPerSecond, double? OutputTokensPerSecond);
 
+/// <summary>A part of a model: its tensors, weights and bytes, scales and zero points counted with the weights they belong to.</summary>
+internal sealed record PartReport(string Part, int Tensors, long Parameters, long Bytes, double? BitsPerWeight);
+
 internal sealed record InspectReport(
     string Path,
     string Kind,
@@ -29,6 +32,8 @@ internal sealed record InspectReport(
     long Parameters,
     int TensorCount,
     long Bytes,
+    int? ContextTokens,
+    IReadOnlyList<PartReport> Parts,
     IReadOnlyList<TypeReport> Types,
     IReadOnlyList<string> Files,
     TextReport Text,

@@ -78,6 +78,8 @@ internal static class InspectCommand
             summary.Parameters,
             summary.TensorCount,
             summary.Bytes,
+            ContextOf(checkpoint),
+            ModelParts.Of(checkpoint),
             [.. summary.Types.Select(static t => new TypeReport(t.Type, t.TensorCount, t.Bytes))],
             summary.Files,
             new TextReport(tokenizer?.VocabularySize, tokenizer?.AddedTokens.Count, tokenizerError?.Message, hasTemplate, templateError?.Message),
@@ -88,6 +90,29 @@ internal static class InspectCommand
                 plan is null ? null : new MemoryReport(
                     plan.WeightBytes, plan.KvBytesPerToken, plan.KvBytes, plan.VisionBytes, plan.WorkspaceBytes, plan.TotalBytes, plan.BudgetBytes, plan.ContextTokens, plan.Fits)),
             listsTensors ? [.. checkpoint.Tensors.Select(static t => new TensorReport(t.Name, t.Type, t.Shape, t.Bytes, t.File))] : null);
+    }
+
+    /// <summary>The longest context that the files say the model was made for; null where they say nothing.</summary>
+    private static int? ContextOf(Checkpoint checkpoint)
+    {
+        if (checkpoint.Metadata is { } metadata)
+        {
+            return metadata.TryGetString("general.architecture", out string? architecture) && metadata.TryGetInt32(architecture + ".context_length", out int length) && length > 0
+                ? length : null;
+        }
+
+        if (checkpoint.Config is not { } config)
+            return null;
+        foreach (string section in (string[])["", "text_config", "llm_config"])
+        {
+            if ((section.Length == 0 || config.TryGetProperty(section, out _))
+                && (section.Length == 0 ? config : config.GetProperty(section)) is { ValueKind: System.Text.Json.JsonValueKind.Object } of
+                && of.TryGetProperty("max_position_embeddings", out System.Text.Json.JsonElement value)
+                && value.ValueKind == System.Text.Json.JsonValueKind.Number && value.TryGetInt32(out int tokens) && tokens > 0)
+                return tokens;
+        }
+
+        return null;
     }
 
     private static T? Try<T>(Func<T?> read, out PortableException? error) where T : class
@@ -114,6 +139,7 @@ internal static class InspectCommand
             facts.Add("Name", name);
         facts.Add("Quantisation", report.Quantization ?? "none")
             .Add("Parameters", report.Parameters.ToString("N0", CultureInfo.InvariantCulture))
+            .Add("Context", report.ContextTokens is { } context ? $"{context.ToString("N0", CultureInfo.InvariantCulture)} tokens" : "not stated")
             .Add("Tensors", $"{report.TensorCount} in {report.Files.Count} {(report.Files.Count == 1 ? "file" : "files")}, {Sizes.Text(report.Bytes)}")
             .Add("Tokens", report.Text.VocabularySize is { } size ? $"{size} in the vocabulary, {report.Text.AddedTokens} added" : $"unknown: {report.Text.TokenizerProblem}")
             .Add("Chat template", report.Text.HasChatTemplate ? "yes" : report.Text.ChatTemplateProblem is { } problem ? $"not usable: {problem}" : "no")
@@ -129,6 +155,16 @@ internal static class InspectCommand
         }
 
         facts.Write(console);
+        console.Output.WriteLine();
+        var parts = new Report("Part", "Tensors", "Weights", "Size", "Bits a weight");
+        foreach (PartReport part in report.Parts)
+        {
+            parts.Add(
+                part.Part, part.Tensors.ToString(CultureInfo.InvariantCulture), part.Parameters.ToString("N0", CultureInfo.InvariantCulture), Sizes.Text(part.Bytes),
+                part.BitsPerWeight?.ToString("0.00", CultureInfo.InvariantCulture) ?? "-");
+        }
+
+        parts.Write(console);
         console.Output.WriteLine();
         var types = new Report("Type", "Tensors", "Size");
         foreach (TypeReport type in report.Types)
