@@ -38,8 +38,8 @@ from=$("${python[@]}" -c "import os, torch; p = '$work/state/state.pt'; print(to
 # Freed tensors stay with the process: handing their pages back and forth costs a fifth of the time.
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=536870912
 "${world[@]}" stream --curriculum 3000 --batch 24 --from "$from" |
-  "${python[@]}" "$here/trainer/train.py" --state "$work/state" --held-out "$work/state/held-out.bin" --steps 6800 --decay-from 3500 --lookups 0.7 \
-    --weights position=1.5,number=1.3,chart=1.3,form=1.3,count=1.3 --check-every 500 "$@"
+  "${python[@]}" "$here/trainer/train.py" --state "$work/state" --held-out "$work/state/held-out.bin" --steps 10600 --decay-from 7200 --lookups 0.7 \
+    --weights position=2.0,number=1.5,chart=0.8,form=1.8,count=1.3,size=1.5,shape=0.7,colour=0.7,presence=0.8 --check-every 500 "$@"
 
 "${world[@]}" vocabulary -o "$work/export"
 "${python[@]}" "$here/trainer/export.py" "$work/state" "$work/export"
