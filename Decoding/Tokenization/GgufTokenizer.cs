@@ -29,7 +29,8 @@ internal static class GgufTokenizer
             throw new InvalidModelException(file, "tokenizer.ggml.tokens", "a token of more than 1024 characters");
         return source.Model switch
         {
-            "gpt2" => ByteLevel(source, file),
+            "gpt2" => ByteLevel(source, file, byScores: false),
+            TiktokenFile.Model => ByteLevel(source, file, byScores: true),
             "llama" => SentencePiece(source, file, byScores: true),
             "gemma4" => SentencePiece(source, file, byScores: false),
             "t5" => Unigram(source, file),
@@ -38,7 +39,7 @@ internal static class GgufTokenizer
         };
     }
 
-    private static TokenizerParts ByteLevel(GgufVocabulary source, string file)
+    private static TokenizerParts ByteLevel(GgufVocabulary source, string file, bool byScores)
     {
         if (GgufPreTokenizers.Find(source.Pre) is not var (stages, normalizer, ignoreMerges))
             throw new UnsupportedException($"the GGUF pre-tokenizer {source.Pre}", "how it splits text is not known");
@@ -47,7 +48,7 @@ internal static class GgufTokenizer
         {
             Vocabulary = vocabulary,
             Model = new BytePairModel(
-                vocabulary, source.Merges is null && source.Scores is not null ? MergesByScore(source, vocabulary, file) : ReadMerges(source, vocabulary, file), byteFallback: false)
+                vocabulary, byScores ? MergesByScore(source, vocabulary, file) : ReadMerges(source, vocabulary, file), byteFallback: false)
             { IgnoreMerges = ignoreMerges },
             AddedTokens = ReadAddedTokens(source, stripRight: false),
             Normalizer = normalizer,

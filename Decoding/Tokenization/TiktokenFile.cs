@@ -10,6 +10,9 @@ namespace Portable.Decoding.Tokenization;
 /// </summary>
 internal static class TiktokenFile
 {
+    /// <summary>The tokenizer model of what is read here: byte-level BPE whose merges follow from the ranks. No GGUF file has it.</summary>
+    public const string Model = "tiktoken";
+
     private const int MostTokens = 1 << 21;
 
     /// <summary>The special tokens behind the ranks of a Qwen file, as its published tokenizer code names them.</summary>
@@ -132,7 +135,7 @@ internal static class TiktokenFile
         const int Control = 3;
         return new GgufVocabulary
         {
-            Model = "gpt2",
+            Model = Model,
             Pre = pre,
             Tokens = [.. before, .. ranked!, .. behind],
             Scores = [.. before.Select(_ => 0f), .. ranked.Select((_, rank) => -(float)rank), .. behind.Select(_ => 0f)],

@@ -77,27 +77,29 @@ public sealed class AllocationTests
     [Test]
     public async Task A_whole_generation_allocates_less_than_its_tokens_could_cost([Values] bool isSampled)
     {
-        using var tiny = new TinyModel(seed: 2, context: 2048);
+        // Large enough that a token takes longer than waking its reader.
+        using var tiny = new TinyModel(seed: 2, hidden: 256, layers: 4, context: 2048);
         using PortableModel model = await Loading.LoadAsync(tiny, configure: o => o.Threads = 1);
         SamplingOptions sampling = isSampled ? Sampled : SamplingOptions.Greedy;
         await GenerateAsync(200);
         await GenerateAsync(200);
         long extra = long.MaxValue;
-        for (int attempt = 0; attempt < 3; attempt++)
+        for (int attempt = 0; attempt < 5 && extra >= 1000 * 8L; attempt++)
         {
             long few = await GenerateAsync(200), many = await GenerateAsync(1200);
             extra = Math.Min(extra, many - few);
         }
 
-        // The queue between engine and reader grows by doubling when the reader falls behind; that is not per token.
+        // The queue between engine and reader grows by doubling when the reader falls behind; that is not per token, nor in every attempt.
         TestContext.Out.WriteLine($"1000 more tokens cost {extra} bytes");
-        Assert.That(extra, Is.LessThan(1000 * 64L));
+        Assert.That(extra, Is.LessThan(1000 * 8L));
 
         async Task<long> GenerateAsync(int tokens)
         {
+            // Waiting in the test runner's own context would cost an object for each token.
             long before = GC.GetTotalAllocatedBytes(precise: true);
             await foreach (GeneratedToken _ in model.Generate(
-                new ModelPrompt([40, 41]), new GenerationOptions { MaxTokens = tokens, IgnoreEndTokens = true, Sampling = sampling }))
+                new ModelPrompt([40, 41]), new GenerationOptions { MaxTokens = tokens, IgnoreEndTokens = true, Sampling = sampling }).ConfigureAwait(false))
             {
             }
 
