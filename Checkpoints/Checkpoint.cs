@@ -45,9 +45,12 @@ public abstract class Checkpoint : IDisposable
     /// <summary>The quantisation that config.json declares; null where it declares none.</summary>
     public virtual QuantizationConfig? Quantization => null;
 
+    /// <summary>What an engine file says of itself; null for other kinds. <see cref="Kind"/> is that of the checkpoint that it was built from.</summary>
+    public virtual EngineInfo? Engine => null;
+
     /// <summary>
     /// Opens a folder with safetensors weights (one file, or shards named by model.safetensors.index.json), a GGUF
-    /// file or any part of a split one, or a single safetensors file.
+    /// file or any part of a split one, a single safetensors file, or an engine file.
     /// </summary>
     /// <param name="path">The file or folder.</param>
     /// <exception cref="InvalidModelException">There is no such file, or it is broken or contradicts itself.</exception>
@@ -63,7 +66,8 @@ public abstract class Checkpoint : IDisposable
                 path, null, "no such file or folder; name a folder with config.json and safetensors files, a .gguf file or a .safetensors file");
         }
 
-        return GgufFile.HasMagic(path) || HasExtension(path, ".gguf") ? GgufCheckpoint.OpenFile(path)
+        return EngineFormat.HasMagic(path) ? EngineCheckpoint.OpenFile(path)
+            : GgufFile.HasMagic(path) || HasExtension(path, ".gguf") ? GgufCheckpoint.OpenFile(path)
             : HasExtension(path, ".safetensors") ? SafetensorsCheckpoint.OpenFile(path)
             : throw new InvalidModelException(
                 path, null, "neither a GGUF file (it does not begin with \"GGUF\") nor named .safetensors; for a Hugging Face model name its folder");
@@ -124,7 +128,7 @@ public abstract class Checkpoint : IDisposable
     /// <exception cref="UnsupportedException">The tensor is of another type.</exception>
     public bool TryReadVector(string tensorName, [NotNullWhen(true)] out float[]? values)
     {
-        values = TryGetTensor(tensorName, out CheckpointTensor? tensor) ? PlainTensors.Values(tensor) : null;
+        values = TryGetTensor(tensorName, out CheckpointTensor? tensor) ? Values(tensor) : null;
         return values is not null;
     }
 
@@ -140,7 +144,7 @@ public abstract class Checkpoint : IDisposable
                 tensor.File, tensorName, $"the shape is [{string.Join(", ", tensor.Shape)}], expected {expectedLength} values");
         }
 
-        return PlainTensors.Values(tensor);
+        return Values(tensor);
     }
 
     /// <summary>Copies a tensor's data as it is stored.</summary>
@@ -168,6 +172,14 @@ public abstract class Checkpoint : IDisposable
             Tensors.Sum(static t => t.Bytes), types, [.. Tensors.Select(static t => t.File).Distinct(StringComparer.Ordinal)]);
     }
 
+    /// <summary>
+    /// Compares the contents of an engine file with the hashes that it carries. The other kinds carry none, and pass.
+    /// </summary>
+    /// <exception cref="InvalidModelException">Bytes are not those that were written.</exception>
+    public virtual void Verify(CancellationToken cancellation)
+    {
+    }
+
     /// <summary>Unmaps the files. Matrices that borrow from them must not be used any more.</summary>
     public void Dispose()
     {
@@ -178,17 +190,35 @@ public abstract class Checkpoint : IDisposable
     /// <summary>Unmaps the files.</summary>
     protected abstract void Dispose(bool disposing);
 
-    private protected abstract string? Architecture { get; }
+    internal abstract string? Architecture { get; }
 
-    private protected abstract string? ModelName { get; }
+    internal abstract string? ModelName { get; }
 
-    private protected abstract string? QuantizationText(IReadOnlyList<CheckpointTypeSummary> types);
+    internal abstract string? QuantizationText(IReadOnlyList<CheckpointTypeSummary> types);
 
     /// <summary>Weights that a tensor holds: 0 for scales, zero points and the like.</summary>
     public long ParameterCount(CheckpointTensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         return Parameters(tensor);
+    }
+
+    /// <summary>Keeps mapped what <see cref="Image"/> gives, until the result is disposed of; null where that is nothing.</summary>
+    internal virtual IDisposable? KeepMapped() => null;
+
+    /// <summary>A weight of an engine file in its device's layout.</summary>
+    /// <exception cref="InvalidModelException">The file has no such weight.</exception>
+    internal virtual WeightImage Image(string key) => throw new InvalidOperationException($"{Path} is no engine file");
+
+    /// <summary>Called before a tensor's values are read.</summary>
+    private protected virtual void OnReadVector(CheckpointTensor tensor)
+    {
+    }
+
+    private float[] Values(CheckpointTensor tensor)
+    {
+        OnReadVector(tensor);
+        return PlainTensors.Values(tensor);
     }
 
     private protected virtual long Parameters(CheckpointTensor tensor) => tensor.Elements;

@@ -26,6 +26,7 @@ internal sealed record PartReport(string Part, int Tensors, long Parameters, lon
 internal sealed record InspectReport(
     string Path,
     string Kind,
+    EngineReport? Engine,
     string? Architecture,
     string? Name,
     string? Quantization,
@@ -39,6 +40,9 @@ internal sealed record InspectReport(
     TextReport Text,
     RunReport Run,
     IReadOnlyList<TensorReport>? Tensors);
+
+/// <summary>What an engine file says of itself; null for other kinds. IsVerified is null where nobody asked.</summary>
+internal sealed record EngineReport(string Producer, string Layout, string Source, string RebuildCommand, int Weights, bool? IsVerified);
 
 internal sealed record TypeReport(string Type, int Tensors, long Bytes);
 
@@ -83,6 +87,8 @@ internal sealed record EvalReport(
 
 internal sealed record ScoreReport(string Category, string Language, int Asked, int Right);
 
+internal sealed record BuildReport(string Path, string Layout, string Device, int Weights, long Bytes, long SourceBytes);
+
 internal sealed record QuantizeReport(
     string Path, int Matrices, long QuantizedWeights, int KeptTensors, long BytesBefore, long BytesAfter, IReadOnlyList<string> LinearLayersLeft);
 
@@ -93,6 +99,7 @@ internal sealed record QuantizeReport(
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(BenchReport))]
 [JsonSerializable(typeof(EvalReport))]
+[JsonSerializable(typeof(BuildReport))]
 [JsonSerializable(typeof(QuantizeReport))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 internal sealed partial class CliJson : JsonSerializerContext

@@ -44,6 +44,7 @@ internal static class CliProgram
             BenchCommand.Create(console),
             EvalCommand.Create(console),
             QuantizeCommand.Create(console),
+            BuildCommand.Create(console),
         };
         root.Options.Add(debug);
         // "@name" is a way to begin a question, not a file of options.

@@ -16,7 +16,7 @@ internal sealed class CommandOptions
 
     private readonly Option<string?> _model = new("--model", "-m")
     {
-        Description = $"Model folder or GGUF file; else {ModelVariable}; else the built-in model.", HelpName = "path",
+        Description = $"Model folder, GGUF file or engine file; else {ModelVariable}; else the built-in model.", HelpName = "path",
     };
 
     private readonly Option<string?> _backend = new("--backend")
@@ -78,6 +78,15 @@ internal sealed class CommandOptions
         return this;
     }
 
+    /// <summary>Adds the options that choose a device and how it computes.</summary>
+    public CommandOptions AddDevice(Command command)
+    {
+        command.Add(_backend);
+        command.Add(_threads);
+        command.Add(_numerics);
+        return this;
+    }
+
     /// <summary>Adds only the option that names a model.</summary>
     public CommandOptions AddModelPath(Command command)
     {
@@ -127,7 +136,7 @@ internal sealed class CommandOptions
         if (path is null && BuiltInModel.TryFind(out string? builtIn))
             return builtIn;
         if (string.IsNullOrWhiteSpace(path))
-            throw new UsageException($"No model is named, and this program came without its built-in one: give --model PATH (a model folder or a GGUF file) or set {ModelVariable}.");
+            throw new UsageException($"No model is named, and this program came without its built-in one: give --model PATH (a model folder, a GGUF file or an engine file) or set {ModelVariable}.");
         return path;
     }
 

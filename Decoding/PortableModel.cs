@@ -45,6 +45,9 @@ public sealed partial class PortableModel : IDisposable
                 throw new InvalidModelException(Path, "tokenizer", $"it has {Tokenizer.VocabularySize} tokens, the embedding only {Config.VocabularySize} rows");
             ChatTemplate = ModelFiles.ReadTemplate(description.Checkpoint);
             SpecialTokens = ModelFiles.ReadSpecialTokens(description.Checkpoint, Tokenizer);
+            // Weights of an engine file are used where they lie; what is owned first is given back last.
+            if (description.Checkpoint.KeepMapped() is { } mapping)
+                Own(mapping);
             CommandStream stream = Own(device.CreateStream());
             var uploader = new WeightUploader(description.Checkpoint, device, stream, progress);
             DecoderWeights weights = Own(DecoderWeights.Load(description.Checkpoint, description.Decoder, uploader, cancellation));

@@ -49,7 +49,7 @@ public sealed class ImageEncoderFactory : IImageEncoderFactory
         string prefix = VisionTensors.Prefixes.FirstOrDefault(p => checkpoint.HasMatrix(p + family.Tensors.PatchEmbedding))
             ?? throw new InvalidModelException(
                 checkpoint.Path, VisionTensors.Prefixes[0] + family.Tensors.PatchEmbedding + ".weight", "the vision tower's first tensor is missing under every known prefix");
-        ImageProcessorConfig settings = ImageProcessorConfig.Read(checkpoint.Path)
+        ImageProcessorConfig settings = ImageProcessorConfig.Read(checkpoint)
             ?? throw new InvalidModelException(checkpoint.Path, "preprocessor_config.json", "the file is missing, and it decides how images are prepared");
         if (family.Layout == ImageLayoutKind.Grid)
         {
@@ -77,7 +77,7 @@ public sealed class ImageEncoderFactory : IImageEncoderFactory
         {
             if (kind.Video == VideoKind.None || !top.Has("video_token_id"))
                 return null;
-            ImageProcessorConfig videos = ImageProcessorConfig.ReadVideo(checkpoint.Path) ?? images;
+            ImageProcessorConfig videos = ImageProcessorConfig.ReadVideo(checkpoint) ?? images;
             return new VideoSupport(
                 new VideoProcessor(videos with { PatchSize = config.PatchSize, TemporalPatchSize = config.TemporalPatchSize, MergeSize = config.MergeSize }, kind.Video),
                 kind.Video, Token("video_token_id"), top.Section("vision_config")!.Number("tokens_per_second", 2, 0, 1e6));

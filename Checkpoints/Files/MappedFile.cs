@@ -64,11 +64,28 @@ internal sealed unsafe class MappedFile : IDisposable
         return new Lease(_view, pointer + _view.PointerOffset);
     }
 
+    /// <summary>As <see cref="Acquire"/>, for an owner that lives longer than a method.</summary>
+    public IDisposable Keep() => new Keeper(_view);
+
     /// <inheritdoc/>
     public void Dispose()
     {
         _view?.Dispose();
         _file?.Dispose();
+    }
+
+    private sealed class Keeper : IDisposable
+    {
+        private MemoryMappedViewAccessor? _view;
+
+        public Keeper(MemoryMappedViewAccessor? view)
+        {
+            byte* pointer = null;
+            view?.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
+            _view = view;
+        }
+
+        public void Dispose() => Interlocked.Exchange(ref _view, null)?.SafeMemoryMappedViewHandle.ReleasePointer();
     }
 
     /// <summary>The right to read the bytes of the file.</summary>

@@ -10,9 +10,9 @@ internal sealed unsafe class GgufCheckpoint : Checkpoint
 
     public override GgufMetadata Metadata => _files[0].Metadata;
 
-    private protected override string? Architecture => Text("general.architecture");
+    internal override string? Architecture => Text("general.architecture");
 
-    private protected override string? ModelName => Text("general.name");
+    internal override string? ModelName => Text("general.name");
 
     public static GgufCheckpoint OpenFile(string path)
     {
@@ -65,7 +65,7 @@ internal sealed unsafe class GgufCheckpoint : Checkpoint
             file.Dispose();
     }
 
-    private protected override string? QuantizationText(IReadOnlyList<CheckpointTypeSummary> types)
+    internal override string? QuantizationText(IReadOnlyList<CheckpointTypeSummary> types)
     {
         string[] names = [.. types.Select(static t => t.Type).Where(static t => GgufTensorType.Find(t)!.BlockValues > 1)];
         return names.Length == 0 ? null : string.Join(", ", names);

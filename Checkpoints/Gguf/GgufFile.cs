@@ -25,7 +25,7 @@ internal sealed unsafe class GgufFile : IDisposable
         // The least entry: an empty name, no dimensions. The least pair: a key of one byte, a value of one.
         int tensorCount = reader.Count("tensor count", 24);
         int keyCount = reader.Count("metadata count", 14);
-        Metadata = ReadMetadata(ref reader, bytes, keyCount);
+        Metadata = ReadMetadata(ref reader, bytes, keyCount, file.Path);
         Alignment = ReadAlignment();
         List<Entry> entries = ReadEntries(ref reader, tensorCount);
         DataStart = tensorCount == 0 ? null : (reader.Position + (long)Alignment - 1) / Alignment * Alignment;
@@ -66,6 +66,13 @@ internal sealed unsafe class GgufFile : IDisposable
         }
     }
 
+    /// <summary>Metadata from its pairs alone, as they lie in a file.</summary>
+    public static GgufMetadata ParseMetadata(string path, byte[] pairs, int count)
+    {
+        var reader = new GgufReader(pairs, path);
+        return ReadMetadata(ref reader, pairs, count, path);
+    }
+
     /// <summary>Whether a file begins as a GGUF file does; false also where it cannot be read.</summary>
     public static bool HasMagic(string path)
     {
@@ -102,7 +109,7 @@ internal sealed unsafe class GgufFile : IDisposable
         throw new UnsupportedException($"GGUF version {version} ({reader.Error("expected version 2 or 3").Message.TrimEnd('.')})", "convert the model again with a current converter");
     }
 
-    private GgufMetadata ReadMetadata(ref GgufReader reader, ReadOnlySpan<byte> bytes, int count)
+    private static GgufMetadata ReadMetadata(ref GgufReader reader, ReadOnlySpan<byte> bytes, int count, string file)
     {
         int start = reader.Position;
         var places = new List<(string Key, GgufValueType Type, int Start)>();
@@ -129,7 +136,7 @@ internal sealed unsafe class GgufFile : IDisposable
         ReadOnlyMemory<byte> copy = bytes[start..reader.Position].ToArray();
         foreach ((string key, GgufValueType type, int position) in places)
             values[key] = GgufValue.Read(type, copy[position..], out _);
-        return new GgufMetadata(_file.Path, places.ConvertAll(static p => p.Key), values);
+        return new GgufMetadata(file, places.ConvertAll(static p => p.Key), values, copy);
     }
 
     private uint ReadAlignment()

@@ -13,8 +13,9 @@ public sealed class GgufMetadata
     private readonly string _file;
     private readonly Dictionary<string, GgufValue> _values;
 
-    internal GgufMetadata(string file, IReadOnlyList<string> keys, Dictionary<string, GgufValue> values)
+    internal GgufMetadata(string file, IReadOnlyList<string> keys, Dictionary<string, GgufValue> values, ReadOnlyMemory<byte> bytes)
     {
+        Bytes = bytes;
         _file = file;
         _values = values;
         Keys = keys;
@@ -22,6 +23,9 @@ public sealed class GgufMetadata
 
     /// <summary>All keys, in the order of the file.</summary>
     public IReadOnlyList<string> Keys { get; }
+
+    /// <summary>The pairs as they lie in the file.</summary>
+    internal ReadOnlyMemory<byte> Bytes { get; }
 
     /// <summary>Finds a value of any type.</summary>
     public bool TryGet(string key, out GgufValue value) => _values.TryGetValue(key, out value);

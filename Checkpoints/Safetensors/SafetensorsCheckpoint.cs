@@ -26,12 +26,12 @@ internal sealed class SafetensorsCheckpoint : Checkpoint
 
     public override QuantizationConfig? Quantization { get; }
 
-    private protected override string? Architecture => _config is not { } config ? null
+    internal override string? Architecture => _config is not { } config ? null
         : config.TryGetProperty("architectures", out JsonElement names) && names.ValueKind == JsonValueKind.Array
             && names.GetArrayLength() > 0 && TryText(names[0], out string? first) ? first
         : config.TryGetProperty("model_type", out JsonElement type) && TryText(type, out string? text) ? text : null;
 
-    private protected override string? ModelName =>
+    internal override string? ModelName =>
         _config is { } config && config.TryGetProperty("_name_or_path", out JsonElement name) && TryText(name, out string? text) && text.Length > 0 ? text : null;
 
     public static SafetensorsCheckpoint OpenFile(string path)
@@ -120,7 +120,7 @@ internal sealed class SafetensorsCheckpoint : Checkpoint
             file.Dispose();
     }
 
-    private protected override string? QuantizationText(IReadOnlyList<CheckpointTypeSummary> types) => Quantization?.ToString();
+    internal override string? QuantizationText(IReadOnlyList<CheckpointTypeSummary> types) => Quantization?.ToString();
 
     private protected override long Parameters(CheckpointTensor tensor) => QuantizedLayouts.Parameters(this, tensor);
 

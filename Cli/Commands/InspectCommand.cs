@@ -12,37 +12,45 @@ internal static class InspectCommand
 {
     public static Command Create(CliConsole console)
     {
-        var command = new Command("inspect", "Describe a model: a folder, a GGUF file or one of its parts, a .safetensors file.");
+        var command = new Command("inspect", "Describe a model: a folder, a GGUF file or one of its parts, a .safetensors file, an engine file.");
         var path = new Argument<string>("model") { Description = "The folder or file." };
         var tensors = new Option<bool>("--tensors") { Description = "List every tensor." };
+        var verify = new Option<bool>("--verify") { Description = "Compare an engine file's contents with the hashes in it." };
         command.Add(path);
         command.Add(tensors);
+        command.Add(verify);
         CommandOptions options = new CommandOptions().AddModel(command, named: false).AddJson(command);
-        command.SetAction(parsed =>
+        command.SetAction((parsed, cancellation) =>
         {
             string model = parsed.GetValue(path)!;
             if (model.Length == 0)
                 throw new UsageException("The model's path is empty.");
-            InspectReport report = Describe(options.Settings(parsed, model), parsed.GetValue(tensors), out PortableException? broken);
+            InspectReport report = Describe(options.Settings(parsed, model), parsed.GetValue(tensors), parsed.GetValue(verify), cancellation, out PortableException? broken);
             if (options.IsJson(parsed))
                 CliJson.Write(console, report, CliJson.Indented.InspectReport);
             else
                 Write(console, report);
-            return broken is null ? ExitCode.Done : throw broken;
+            return broken is null ? Task.FromResult(ExitCode.Done) : throw broken;
         });
         return command;
     }
 
     /// <param name="settings">The model, and how it would be run.</param>
     /// <param name="listsTensors">Whether the report holds each tensor.</param>
+    /// <param name="verifies">Whether the contents of an engine file are compared with their hashes.</param>
+    /// <param name="cancellation">Cancels that.</param>
     /// <param name="broken">
     /// What makes a model folder unusable although its weights are sound: another file that is broken, or tensors that
     /// the config asks for and nobody has. Files without a config may well be a part or a fragment.
     /// </param>
-    private static InspectReport Describe(ModelSettings settings, bool listsTensors, out PortableException? broken)
+    private static InspectReport Describe(ModelSettings settings, bool listsTensors, bool verifies, CancellationToken cancellation, out PortableException? broken)
     {
         broken = null;
         using Checkpoint checkpoint = Checkpoint.Open(settings.Path);
+        if (verifies && checkpoint.Engine is null)
+            throw new UsageException("--verify compares an engine file with its hashes; the other kinds carry none.");
+        if (verifies)
+            checkpoint.Verify(cancellation);
         CheckpointSummary summary = checkpoint.Summarize();
 
         Tokenizer? tokenizer = Try(() => ModelFiles.ReadTokenizer(checkpoint), out PortableException? tokenizerError);
@@ -71,7 +79,8 @@ internal static class InspectCommand
             broken ??= planError;
         return new InspectReport(
             settings.Path,
-            summary.Kind switch { CheckpointKind.Gguf => "gguf", CheckpointKind.HuggingFace => "folder", _ => "safetensors" },
+            checkpoint.Engine is not null ? "engine" : summary.Kind switch { CheckpointKind.Gguf => "gguf", CheckpointKind.HuggingFace => "folder", _ => "safetensors" },
+            checkpoint.Engine is { } engine ? new EngineReport(engine.Producer, engine.Layout, engine.Source, engine.RebuildCommand, engine.Weights, verifies ? true : null) : null,
             summary.Architecture,
             summary.Name,
             summary.Quantization,
@@ -133,8 +142,17 @@ internal static class InspectCommand
     {
         var facts = new Report("", "")
             .Add("Model", report.Path)
-            .Add("Format", report.Kind switch { "gguf" => "GGUF", "folder" => "folder with safetensors", _ => "safetensors" })
+            .Add("Format", report.Kind switch { "gguf" => "GGUF", "engine" => "engine file", "folder" => "folder with safetensors", _ => "safetensors" })
             .Add("Architecture", report.Architecture ?? "not stated");
+        if (report.Engine is { } engine)
+        {
+            facts.Add("Written by", engine.Producer)
+                .Add("Layout", $"\"{engine.Layout}\", {engine.Weights} packed weights")
+                .Add("Built from", engine.Source)
+                .Add("Build again", engine.RebuildCommand)
+                .Add("Contents", engine.IsVerified == true ? "as written (every hash agrees)" : "not compared with their hashes (--verify does)");
+        }
+
         if (report.Name is { Length: > 0 } name)
             facts.Add("Name", name);
         facts.Add("Quantisation", report.Quantization ?? "none")

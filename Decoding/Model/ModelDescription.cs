@@ -34,8 +34,13 @@ internal sealed class ModelDescription : IDisposable
     public static ModelDescription Open(ModelOptions options, IEnumerable<IImageEncoderFactory> factories)
     {
         if (string.IsNullOrWhiteSpace(options.Path))
-            throw new InvalidInputException("option Path", "it is empty; name a model folder or a GGUF file");
-        Checkpoint checkpoint = Checkpoint.Open(options.Path);
+            throw new InvalidInputException("option Path", "it is empty; name a model folder, a GGUF file or an engine file");
+        return Read(Checkpoint.Open(options.Path), factories);
+    }
+
+    /// <summary>Describes an opened checkpoint and owns it, also when this fails.</summary>
+    public static ModelDescription Read(Checkpoint checkpoint, IEnumerable<IImageEncoderFactory> factories)
+    {
         try
         {
             DecoderDescription decoder = DecoderDescription.Read(checkpoint);

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text;
 using Portable.Checkpoints;
 
 namespace Portable.Decoding;
@@ -52,12 +54,22 @@ public sealed class WeightUploader
     /// <param name="progress">Told after each matrix, or null.</param>
     public WeightUploader(Checkpoint checkpoint, Device device, CommandStream stream, IProgress<LoadProgress>? progress = null)
     {
+        if (checkpoint.Engine is { } engine && engine.Layout != device.WeightLayout)
+        {
+            throw new InvalidModelException(
+                checkpoint.Path, null,
+                $"its weights are in the layout \"{engine.Layout}\", {device.Info.Id} in {device.Numerics.ToString().ToLowerInvariant()} numerics takes \"{device.WeightLayout ?? "none"}\"; build another engine file for that device and numerics: {engine.CommandFor(device.Numerics)}");
+        }
+
         _checkpoint = checkpoint;
         _device = device;
         _progress = progress;
         Stream = stream;
         _totalBytes = checkpoint.Tensors.Sum(t => t.Bytes);
     }
+
+    /// <summary>Told of each matrix when it is on the device, under the key that names it in an engine file.</summary>
+    internal Action<string, DeviceWeight>? Loaded { get; init; }
 
     /// <summary>The stream that uploads are enqueued to.</summary>
     public CommandStream Stream { get; }
@@ -66,6 +78,8 @@ public sealed class WeightUploader
     public DeviceWeight Matrix(CancellationToken cancellation, params ReadOnlySpan<MatrixSpec> parts)
     {
         cancellation.ThrowIfCancellationRequested();
+        if (_checkpoint.Engine is not null)
+            return Mapped(Key(parts), Outputs(parts), Inputs(parts[0]), experts: 1);
         var matrices = new List<WeightMatrix>(parts.Length);
         try
         {
@@ -75,6 +89,7 @@ public sealed class WeightUploader
             }
 
             DeviceWeight weight = Load(matrices);
+            Loaded?.Invoke(Key(parts), weight);
             _progress?.Report(new LoadProgress("weights", Math.Min(_doneBytes, _totalBytes), _totalBytes));
             return weight;
         }
@@ -95,6 +110,9 @@ public sealed class WeightUploader
     internal DeviceWeight Experts(CancellationToken cancellation, int count, MatrixSpec[] parts)
     {
         cancellation.ThrowIfCancellationRequested();
+        string key = $"{count} experts {Key([parts[0]])}";
+        if (_checkpoint.Engine is not null)
+            return Mapped(key, parts[0].Outputs, Inputs(parts[0]), count);
         var matrices = new List<WeightMatrix>(count);
         try
         {
@@ -115,6 +133,7 @@ public sealed class WeightUploader
             }
 
             DeviceWeight weight = Load(matrices, WeightStacking.Experts);
+            Loaded?.Invoke(key, weight);
             _progress?.Report(new LoadProgress("weights", Math.Min(_doneBytes, _totalBytes), _totalBytes));
             return weight;
         }
@@ -199,6 +218,52 @@ public sealed class WeightUploader
 
     /// <summary>Uploads values as int32 [1, count]; the caller owns its buffer.</summary>
     public TensorView Integers(ReadOnlySpan<int> values) => Upload(values, ElementType.Int32);
+
+    /// <summary>Names a weight by what it is made of.</summary>
+    private static string Key(ReadOnlySpan<MatrixSpec> parts)
+    {
+        var key = new StringBuilder();
+        foreach (MatrixSpec part in parts)
+        {
+            key.Append(key.Length > 0 ? " + " : "").Append(part.Module);
+            if (part.Slice is { } slice)
+                key.Append(CultureInfo.InvariantCulture, $"[{slice}]");
+            if (part.IsTransposed)
+                key.Append(" transposed");
+            if (part.RowOrder is { } order)
+            {
+                // FNV-1a over the numbers of the rows.
+                ulong hash = 14695981039346656037;
+                foreach (int row in order)
+                    hash = (hash ^ (uint)row) * 1099511628211;
+                key.Append(CultureInfo.InvariantCulture, $" rows {hash:x16}");
+            }
+        }
+
+        return key.ToString();
+    }
+
+    private static int Outputs(ReadOnlySpan<MatrixSpec> parts)
+    {
+        int outputs = 0;
+        foreach (MatrixSpec part in parts)
+            outputs = checked(outputs + part.Outputs);
+        return outputs;
+    }
+
+    private static int Inputs(MatrixSpec part) => part.IsTransposed ? part.Rows : part.Columns;
+
+    /// <summary>A weight of an engine file, in place.</summary>
+    private DeviceWeight Mapped(string key, int rows, int columns, int experts)
+    {
+        DeviceWeight weight = _device.MapWeight(_checkpoint.Image(key));
+        if (weight.Rows == rows && weight.Columns == columns && weight.Experts == experts)
+            return weight;
+        string found = $"{weight.Experts} x [{weight.Rows}, {weight.Columns}]";
+        weight.Dispose();
+        throw new InvalidModelException(
+            _checkpoint.Path, key, $"expected {experts} x [{rows}, {columns}] by the configuration, found {found}; build the engine file again: {_checkpoint.Engine!.RebuildCommand}");
+    }
 
     private DeviceWeight Load(List<WeightMatrix> matrices, WeightStacking stacking = WeightStacking.Outputs)
     {

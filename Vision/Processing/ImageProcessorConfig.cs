@@ -114,27 +114,21 @@ internal sealed record ImageProcessorConfig
     /// <summary>Key <c>image_grid_pinpoints</c>: heights and widths.</summary>
     public IReadOnlyList<(int Height, int Width)>? ImageGridPinpoints { get; init; }
 
-    /// <summary>Reads the settings of a checkpoint folder.</summary>
-    /// <returns>The settings; null where the folder has neither file, or a processor file without an image processor.</returns>
+    /// <summary>Reads the settings of a checkpoint.</summary>
+    /// <returns>The settings; null where it has neither file, or a processor file without an image processor.</returns>
     /// <exception cref="InvalidModelException">A file is not JSON, or a value is of the wrong kind or out of range.</exception>
-    public static ImageProcessorConfig? Read(string folder)
-    {
-        string flat = Path.Combine(folder, "preprocessor_config.json"), nested = Path.Combine(folder, "processor_config.json");
-        if (ModelFolder.TryRead(flat, MostBytes) is { } settings)
-            return Parse(settings, flat);
-        return ModelFolder.TryRead(nested, MostBytes) is { } all ? Parse(all, nested) : null;
-    }
+    public static ImageProcessorConfig? Read(Checkpoint checkpoint) => Read(checkpoint.Path, FilesOf(checkpoint), "preprocessor_config.json", "image_processor");
 
-    /// <summary>Reads the settings of videos of a checkpoint folder.</summary>
-    /// <returns>The settings; null where the folder has none.</returns>
+    /// <summary>As <see cref="Read(Checkpoint)"/>, for a folder that need not hold weights.</summary>
+    public static ImageProcessorConfig? Read(string folder) => Read(folder, FilesOf(folder), "preprocessor_config.json", "image_processor");
+
+    /// <summary>Reads the settings of videos of a checkpoint.</summary>
+    /// <returns>The settings; null where it has none.</returns>
     /// <exception cref="InvalidModelException">A file is not JSON, or a value is of the wrong kind or out of range.</exception>
-    public static ImageProcessorConfig? ReadVideo(string folder)
-    {
-        string flat = Path.Combine(folder, "video_preprocessor_config.json"), nested = Path.Combine(folder, "processor_config.json");
-        if (ModelFolder.TryRead(flat, MostBytes) is { } settings)
-            return Parse(settings, flat);
-        return ModelFolder.TryRead(nested, MostBytes) is { } all ? Parse(all, nested, "video_processor") : null;
-    }
+    public static ImageProcessorConfig? ReadVideo(Checkpoint checkpoint) => Read(checkpoint.Path, FilesOf(checkpoint), "video_preprocessor_config.json", "video_processor");
+
+    /// <summary>As <see cref="ReadVideo(Checkpoint)"/>, for a folder that need not hold weights.</summary>
+    public static ImageProcessorConfig? ReadVideo(string folder) => Read(folder, FilesOf(folder), "video_preprocessor_config.json", "video_processor");
 
     /// <summary>Reads the settings from JSON text in UTF-8.</summary>
     /// <param name="json">The text of either file.</param>
@@ -164,6 +158,21 @@ internal sealed record ImageProcessorConfig
             // Text that is no Unicode is found only when it is read, and then not called an error of the JSON.
             throw new InvalidModelException(source, null, $"not valid JSON ({error.Message.TrimEnd('.')})", error);
         }
+    }
+
+    private static Func<string, byte[]?> FilesOf(Checkpoint checkpoint) => name => !checkpoint.TryReadFile(name, out byte[]? bytes) ? null
+        : bytes.Length <= MostBytes ? bytes
+        : throw new InvalidModelException(Path.Combine(checkpoint.Path, name), null, $"the file has {bytes.Length:N0} bytes, at most {MostBytes:N0} are read");
+
+    private static Func<string, byte[]?> FilesOf(string folder) => name => ModelFolder.TryRead(Path.Combine(folder, name), MostBytes);
+
+    /// <summary>Settings from a file of their own, else from the one for all processors.</summary>
+    private static ImageProcessorConfig? Read(string folder, Func<string, byte[]?> file, string own, string inner)
+    {
+        const string All = "processor_config.json";
+        if (file(own) is { } settings)
+            return Parse(settings, Path.Combine(folder, own));
+        return file(All) is { } all ? Parse(all, Path.Combine(folder, All), inner) : null;
     }
 
     private static ImageProcessorConfig Read(ImageProcessorJson json) => new()

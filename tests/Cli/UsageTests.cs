@@ -35,7 +35,7 @@ public class UsageTests
     public void The_help_names_every_command_and_the_exit_codes()
     {
         CliResult help = CliRun.Child("--help").Succeeded();
-        foreach (string word in (string[])["ask", "chat", "inspect", "tokenize", "doctor", "bench", "eval", "quantize", "130 interrupted", "2 wrong usage"])
+        foreach (string word in (string[])["ask", "chat", "inspect", "tokenize", "doctor", "bench", "eval", "quantize", "build", "130 interrupted", "2 wrong usage"])
             Assert.That(help.Output, Does.Contain(word));
         Assert.That(help.Error, Is.Empty);
     }
