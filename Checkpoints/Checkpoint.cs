@@ -42,6 +42,9 @@ public abstract class Checkpoint : IDisposable
     /// <summary>The metadata of a GGUF file (of the first part of a split one); null for other kinds.</summary>
     public virtual GgufMetadata? Metadata => null;
 
+    /// <summary>The metadata of the projector file (mmproj) that was opened with a GGUF file; its tensors are among <see cref="Tensors"/>. Else null.</summary>
+    public virtual GgufMetadata? ProjectorMetadata => null;
+
     /// <summary>The quantisation that config.json declares; null where it declares none.</summary>
     public virtual QuantizationConfig? Quantization => null;
 
@@ -53,11 +56,15 @@ public abstract class Checkpoint : IDisposable
     /// file or any part of a split one, a single safetensors file, or an engine file.
     /// </summary>
     /// <param name="path">The file or folder.</param>
+    /// <param name="projectorPath">The projector file (mmproj) that goes with a GGUF file, or null.</param>
     /// <exception cref="InvalidModelException">There is no such file, or it is broken or contradicts itself.</exception>
     /// <exception cref="UnsupportedException">The file is sound but of a version or byte order that is not read.</exception>
-    public static Checkpoint Open(string path)
+    public static Checkpoint Open(string path, string? projectorPath = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        bool isGguf = GgufFile.HasMagic(path) || HasExtension(path, ".gguf");
+        if (projectorPath is not null && !(File.Exists(path) && isGguf))
+            throw new InvalidModelException(path, null, $"it is no GGUF file, and a projector file was named with it ({projectorPath}); only GGUF files have their vision part apart");
         if (Directory.Exists(path))
             return SafetensorsCheckpoint.OpenFolder(path);
         if (!File.Exists(path))
@@ -67,7 +74,7 @@ public abstract class Checkpoint : IDisposable
         }
 
         return EngineFormat.HasMagic(path) ? EngineCheckpoint.OpenFile(path)
-            : GgufFile.HasMagic(path) || HasExtension(path, ".gguf") ? GgufCheckpoint.OpenFile(path)
+            : isGguf ? GgufCheckpoint.OpenFile(path, projectorPath)
             : HasExtension(path, ".safetensors") ? SafetensorsCheckpoint.OpenFile(path)
             : throw new InvalidModelException(
                 path, null, "neither a GGUF file (it does not begin with \"GGUF\") nor named .safetensors; for a Hugging Face model name its folder");

@@ -19,6 +19,11 @@ internal sealed class CommandOptions
         Description = $"Model folder, GGUF file or engine file; else {ModelVariable}; else the built-in model.", HelpName = "path",
     };
 
+    private readonly Option<string?> _projector = new("--mmproj")
+    {
+        Description = "The projector file with a GGUF model's vision part; else the one beside it.", HelpName = "path",
+    };
+
     private readonly Option<string?> _backend = new("--backend")
     {
         Description = $"Backend or device that computes ('cpu', 'cpu:0'); else {PortableOptions.BackendVariable}; else 'auto'.", HelpName = "name",
@@ -70,6 +75,7 @@ internal sealed class CommandOptions
     {
         if (named)
             command.Add(_model);
+        command.Add(_projector);
         command.Add(_backend);
         command.Add(_threads);
         command.Add(_numerics);
@@ -81,6 +87,7 @@ internal sealed class CommandOptions
     /// <summary>Adds the options that choose a device and how it computes.</summary>
     public CommandOptions AddDevice(Command command)
     {
+        command.Add(_projector);
         command.Add(_backend);
         command.Add(_threads);
         command.Add(_numerics);
@@ -142,6 +149,7 @@ internal sealed class CommandOptions
 
     public ModelSettings Settings(ParseResult parsed, string path) => new(
         path,
+        parsed.GetValue(_projector),
         parsed.GetValue(_backend) ?? (Environment.GetEnvironmentVariable(PortableOptions.BackendVariable) is { Length: > 0 } variable ? variable : BackendSelector.Auto),
         parsed.GetValue(_threads),
         parsed.GetValue(_numerics) == Reference ? NumericMode.Reference : NumericMode.Fast,
@@ -191,4 +199,4 @@ internal sealed class CommandOptions
 }
 
 /// <summary>Which model a command works with, and how it is to run.</summary>
-internal sealed record ModelSettings(string Path, string Backend, int Threads, NumericMode Numerics, int? Context, long? Memory);
+internal sealed record ModelSettings(string Path, string? Projector, string Backend, int Threads, NumericMode Numerics, int? Context, long? Memory);

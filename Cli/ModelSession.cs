@@ -98,6 +98,7 @@ internal sealed class ModelSession : IAsyncDisposable
     private static void Configure(ModelOptions options, ModelSettings settings)
     {
         options.Path = settings.Path;
+        options.ProjectorPath = settings.Projector;
         options.ModelId = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(settings.Path)));
         options.ContextTokens = settings.Context;
     }

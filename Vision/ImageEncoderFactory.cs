@@ -33,6 +33,8 @@ public sealed class ImageEncoderFactory : IImageEncoderFactory
     public IImageEncoderDescription? Describe(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
+        if (checkpoint.ProjectorMetadata is not null)
+            return DescribeProjector(checkpoint);
         if (checkpoint.Config is not { } json)
             return null;
         ConfigSection root = ConfigSection.Root(Path.Combine(checkpoint.Path, "config.json"), json);
@@ -82,6 +84,19 @@ public sealed class ImageEncoderFactory : IImageEncoderFactory
                 new VideoProcessor(videos with { PatchSize = config.PatchSize, TemporalPatchSize = config.TemporalPatchSize, MergeSize = config.MergeSize }, kind.Video),
                 kind.Video, Token("video_token_id"), top.Section("vision_config")!.Number("tokens_per_second", 2, 0, 1e6));
         }
+    }
+
+    /// <inheritdoc/>
+    public bool TakesProjector(string architecture) => ProjectorReader.Takes(architecture);
+
+    private ImageEncoderDescription DescribeProjector(Checkpoint checkpoint)
+    {
+        ProjectorReader.Projector projector = ProjectorReader.Read(checkpoint);
+        ImageProcessorConfig settings = Settings(projector.Images, projector.Tower);
+        IImageProcessor processor = ImageProcessors.Create(settings);
+        return new ImageEncoderDescription(
+            checkpoint, "", projector.Family, projector.Tower, processor.Process, _decoder, _options, projector.ImageToken, projector.ImageToken, null,
+            PlannedPatches(settings.MaxPixels!.Value, projector.Tower));
     }
 
     /// <summary>Checks that the tower takes the processor's tiles.</summary>

@@ -51,11 +51,15 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
             Metadata = GgufFile.ParseMetadata(file.Path, Bytes(pairs), index.MetadataKeys);
         else if (Kind == CheckpointKind.Gguf)
             throw Broken(file.Path, index, "it has no metadata, which a GGUF model needs");
+        if (index.Projector is { } projector)
+            ProjectorMetadata = GgufFile.ParseMetadata(file.Path, Bytes(projector), index.ProjectorKeys);
     }
 
     public override JsonElement? Config => _config;
 
     public override GgufMetadata? Metadata { get; }
+
+    public override GgufMetadata? ProjectorMetadata { get; }
 
     public override QuantizationConfig? Quantization { get; }
 
@@ -193,7 +197,7 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
     }
 
     private static IEnumerable<EngineSection> Sections(EngineIndex index) =>
-        [.. index.Weights, .. index.Files, .. index.Tensors.Select(static t => t.Data).OfType<EngineSection>(), .. index.Metadata is { } metadata ? [metadata] : (EngineSection[])[]];
+        [.. index.Weights, .. index.Files, .. index.Tensors.Select(static t => t.Data).OfType<EngineSection>(), .. ((EngineSection?[])[index.Metadata, index.Projector]).OfType<EngineSection>()];
 
     private static CheckpointTensor[] ReadTensors(MappedFile file, EngineIndex index)
     {

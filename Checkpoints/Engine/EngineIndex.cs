@@ -47,6 +47,12 @@ internal sealed record EngineIndex
     /// <summary>How many pairs.</summary>
     public int MetadataKeys { get; init; }
 
+    /// <summary>The same of the projector file that was opened with it.</summary>
+    public EngineSection? Projector { get; init; }
+
+    /// <summary>How many pairs.</summary>
+    public int ProjectorKeys { get; init; }
+
     /// <summary>All tensors of the checkpoint.</summary>
     public required EngineTensor[] Tensors { get; init; }
 

@@ -25,6 +25,8 @@ internal sealed class EngineRecorder : Checkpoint
 
     public override GgufMetadata? Metadata => _source.Metadata;
 
+    public override GgufMetadata? ProjectorMetadata => _source.ProjectorMetadata;
+
     public override QuantizationConfig? Quantization => _source.Quantization;
 
     internal override string? Architecture => _source.Architecture;
@@ -85,7 +87,7 @@ internal sealed class EngineRecorder : Checkpoint
             }),
         ];
         EngineSection[] files = [.. _files.Select(file => writer.Write(file.Key, stream => stream.Write(file.Value)))];
-        EngineSection? metadata = Metadata is { } pairs ? writer.Write("metadata", stream => stream.Write(pairs.Bytes.Span)) : null;
+        EngineSection? metadata = WritePairs("metadata", Metadata), projector = WritePairs("projector", ProjectorMetadata);
         cancellation.ThrowIfCancellationRequested();
         IEnumerable<string> paths = Tensors.Select(static t => t.File).Distinct(StringComparer.Ordinal).Concat(_files.Keys.Select(name => IOPath.Combine(Path, name)));
         writer.Finish(new EngineIndex
@@ -103,10 +105,14 @@ internal sealed class EngineRecorder : Checkpoint
             Files = files,
             Metadata = metadata,
             MetadataKeys = Metadata?.Keys.Count ?? 0,
+            Projector = projector,
+            ProjectorKeys = ProjectorMetadata?.Keys.Count ?? 0,
             Tensors = tensors,
             Matrices = [.. _matrices.Values.OrderBy(static m => m.Module, StringComparer.Ordinal).ThenBy(static m => m.Expert ?? -1)],
             Modules = [.. _modules],
         });
+
+        EngineSection? WritePairs(string name, GgufMetadata? pairs) => pairs is null ? null : writer.Write(name, stream => stream.Write(pairs.Bytes.Span));
     }
 
     protected override void Dispose(bool disposing)

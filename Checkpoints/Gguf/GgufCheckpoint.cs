@@ -4,25 +4,41 @@ namespace Portable.Checkpoints;
 internal sealed unsafe class GgufCheckpoint : Checkpoint
 {
     private readonly IReadOnlyList<GgufFile> _files;
+    private readonly GgufFile? _projector;
 
-    private GgufCheckpoint(string path, IReadOnlyList<GgufFile> files)
-        : base(CheckpointKind.Gguf, path, [.. files.SelectMany(static file => file.Tensors)]) => _files = files;
+    private GgufCheckpoint(string path, IReadOnlyList<GgufFile> files, GgufFile? projector)
+        : base(CheckpointKind.Gguf, path, [.. files.SelectMany(static file => file.Tensors), .. projector?.Tensors ?? []])
+    {
+        _files = files;
+        _projector = projector;
+    }
 
     public override GgufMetadata Metadata => _files[0].Metadata;
+
+    public override GgufMetadata? ProjectorMetadata => _projector?.Metadata;
 
     internal override string? Architecture => Text("general.architecture");
 
     internal override string? ModelName => Text("general.name");
 
-    public static GgufCheckpoint OpenFile(string path)
+    public static GgufCheckpoint OpenFile(string path, string? projectorPath)
     {
         IReadOnlyList<GgufFile> files = GgufSplit.Open(path);
+        GgufFile? projector = null;
         try
         {
-            return new GgufCheckpoint(path, files);
+            if (projectorPath is not null)
+            {
+                projector = GgufFile.Open(projectorPath);
+                if (!GgufProjectors.IsOne(projector.Metadata))
+                    throw new InvalidModelException(projectorPath, GgufProjectors.ArchitectureKey, $"expected {GgufProjectors.Architecture}, as projector files (mmproj) have; it is another model");
+            }
+
+            return new GgufCheckpoint(path, files, projector);
         }
         catch
         {
+            projector?.Dispose();
             foreach (GgufFile file in files)
                 file.Dispose();
             throw;
@@ -61,6 +77,7 @@ internal sealed unsafe class GgufCheckpoint : Checkpoint
 
     protected override void Dispose(bool disposing)
     {
+        _projector?.Dispose();
         foreach (GgufFile file in _files)
             file.Dispose();
     }

@@ -46,7 +46,8 @@ internal static class InspectCommand
     private static InspectReport Describe(ModelSettings settings, bool listsTensors, bool verifies, CancellationToken cancellation, out PortableException? broken)
     {
         broken = null;
-        using Checkpoint checkpoint = Checkpoint.Open(settings.Path);
+        using ServiceProvider services = ModelSession.Compose(settings);
+        using Checkpoint checkpoint = ModelFiles.Open(ModelSession.Options(settings), services.GetServices<IImageEncoderFactory>());
         if (verifies && checkpoint.Engine is null)
             throw new UsageException("--verify compares an engine file with its hashes; the other kinds carry none.");
         if (verifies)
@@ -63,17 +64,15 @@ internal static class InspectCommand
 
         MemoryPlan? plan;
         PortableException? planError;
-        using (ServiceProvider services = ModelSession.Compose(settings))
-        {
-            // A device may be named that does not exist: a mistake of the caller's, not a property of the model.
-            BackendSelector selector = services.GetRequiredService<BackendSelector>();
-            selector.Select(settings.Backend, new DeviceOptions { Numerics = settings.Numerics, Threads = settings.Threads, MemoryBudgetBytes = settings.Memory });
-            plan = Try(
-                () => PortableModel.PlanMemory(
-                    ModelSession.Options(settings), selector,
-                    services.GetRequiredService<Microsoft.Extensions.Options.IOptions<PortableOptions>>().Value, services.GetServices<IImageEncoderFactory>()),
-                out planError);
-        }
+
+        // A device may be named that does not exist: a mistake of the caller's, not a property of the model.
+        BackendSelector selector = services.GetRequiredService<BackendSelector>();
+        selector.Select(settings.Backend, new DeviceOptions { Numerics = settings.Numerics, Threads = settings.Threads, MemoryBudgetBytes = settings.Memory });
+        plan = Try(
+            () => PortableModel.PlanMemory(
+                ModelSession.Options(settings), selector,
+                services.GetRequiredService<Microsoft.Extensions.Options.IOptions<PortableOptions>>().Value, services.GetServices<IImageEncoderFactory>()),
+            out planError);
 
         if (checkpoint.Config is not null && planError is InvalidModelException)
             broken ??= planError;

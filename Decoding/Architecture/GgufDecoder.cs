@@ -11,6 +11,8 @@ internal static class GgufDecoder
         GgufMetadata metadata = checkpoint.Metadata!;
         string file = checkpoint.Path;
         string a = metadata.GetString("general.architecture");
+        if (GgufProjectors.IsOne(metadata))
+            throw new InvalidModelException(file, GgufProjectors.ArchitectureKey, "it is a vision projector (mmproj), which goes with a language model: name the language model's GGUF file; the projector is found beside it, or named by an option");
         DecoderFamily family = DecoderFamily.OfGguf(a) ?? throw new UnsupportedException(
             $"Architecture '{a}' ({file})", $"supported are {string.Join(", ", DecoderFamily.All.SelectMany(f => f.GgufArchitectures))}");
 

@@ -44,7 +44,7 @@ public static class EngineBuilder
         IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
         (string backend, DeviceOptions deviceOptions) = options.Resolve(defaults);
-        Checkpoint checkpoint = Checkpoint.Open(options.Path);
+        Checkpoint checkpoint = ModelFiles.Open(options, imageEncoders);
         if (checkpoint.Engine is not null)
         {
             checkpoint.Dispose();

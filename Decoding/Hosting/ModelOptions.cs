@@ -8,6 +8,12 @@ public sealed class ModelOptions
     /// <summary>A folder with config.json and safetensors, or a GGUF file (the first part of a split one).</summary>
     public string Path { get; set; } = "";
 
+    /// <summary>
+    /// The projector file (mmproj) with the vision part of a GGUF file; null takes the one beside it whose name holds "mmproj", if the model is of a family
+    /// that has one.
+    /// </summary>
+    public string? ProjectorPath { get; set; }
+
     /// <summary>The name reported as model id; null takes the file's or folder's name.</summary>
     public string? ModelId { get; set; }
 

@@ -12,6 +12,9 @@ public interface IImageEncoderFactory
     /// Throws when the vision part is broken or of an unsupported kind.
     /// </summary>
     IImageEncoderDescription? Describe(Checkpoint checkpoint);
+
+    /// <summary>Whether a GGUF language model of this architecture has its vision part in a projector file that this factory reads.</summary>
+    bool TakesProjector(string architecture) => false;
 }
 
 /// <summary>A vision part found in a checkpoint; nothing has been loaded.</summary>

@@ -35,7 +35,7 @@ internal sealed class ModelDescription : IDisposable
     {
         if (string.IsNullOrWhiteSpace(options.Path))
             throw new InvalidInputException("option Path", "it is empty; name a model folder, a GGUF file or an engine file");
-        return Read(Checkpoint.Open(options.Path), factories);
+        return Read(ModelFiles.Open(options, factories), factories);
     }
 
     /// <summary>Describes an opened checkpoint and owns it, also when this fails.</summary>

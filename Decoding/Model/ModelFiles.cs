@@ -7,10 +7,37 @@ using Portable.Decoding.Tokenization;
 namespace Portable.Decoding;
 
 /// <summary>
-/// Reads what a checkpoint says about text, without its weights: its tokenizer and its chat template. Thread-safe.
+/// Opens a model's files, and reads what they say about text, without the weights: tokenizer and chat template. Thread-safe.
 /// </summary>
 public static class ModelFiles
 {
+    /// <summary>The model's checkpoint, with the projector file that is named or lies beside it; the caller owns it.</summary>
+    /// <exception cref="InvalidModelException">A file is missing or broken.</exception>
+    public static Checkpoint Open(ModelOptions options, IEnumerable<IImageEncoderFactory> factories)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(factories);
+        if (options.ProjectorPath is { } named)
+            return Checkpoint.Open(options.Path, named);
+        Checkpoint checkpoint = Checkpoint.Open(options.Path);
+        if (checkpoint.Kind != CheckpointKind.Gguf || checkpoint.Engine is not null || GgufProjectors.FindBeside(options.Path) is not { } found)
+            return checkpoint;
+        try
+        {
+            // Beside other models' files it may well lie there for another one.
+            if (checkpoint.Architecture is not { } architecture || !factories.Any(f => f.TakesProjector(architecture)))
+                return checkpoint;
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+
+        checkpoint.Dispose();
+        return Checkpoint.Open(options.Path, found);
+    }
+
     /// <summary>The tokenizer of a checkpoint.</summary>
     /// <exception cref="InvalidModelException">It is missing or broken.</exception>
     /// <exception cref="UnsupportedException">It has a component that is not known.</exception>

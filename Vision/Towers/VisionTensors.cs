@@ -23,6 +23,12 @@ internal sealed record VisionTensors
 
     public string PatchEmbedding { get; init; } = "patch_embed.proj";
 
+    /// <summary>The patch embedding's tensors, one for each frame of a patch; null where one tensor holds all.</summary>
+    public IReadOnlyList<string>? PatchSlices { get; init; }
+
+    /// <summary>Whether the mergers of tapped blocks are named after the block instead of being counted.</summary>
+    public bool AreTapsNamedByBlock { get; init; }
+
     /// <summary>The whole name of the position table.</summary>
     public string PositionTable { get; init; } = "pos_embed.weight";
 
@@ -144,13 +150,34 @@ internal sealed record VisionTensors
         Merger = new("merger.post_projection_norm", "merger.proj", "merger.down_proj"), ConnectorGate = "merger.gate_proj", ConnectorUp = "merger.up_proj",
     };
 
+    /// <summary>As projector files (GGUF) name Qwen2-VL's.</summary>
+    public static VisionTensors ProjectorQwen2 { get; } = new()
+    {
+        PatchEmbedding = "v.patch_embd", PatchSlices = ["v.patch_embd.weight", "v.patch_embd.weight.1"], PositionTable = "v.position_embd.weight",
+        AttentionNorm = "v.blk.{0}.ln1", FeedForwardNorm = "v.blk.{0}.ln2", Qkv = null, Query = "v.blk.{0}.attn_q", Key = "v.blk.{0}.attn_k", Value = "v.blk.{0}.attn_v",
+        Output = "v.blk.{0}.attn_out", Up = "v.blk.{0}.ffn_up", Down = "v.blk.{0}.ffn_down", Merger = new("v.post_ln", "mm.0", "mm.2"),
+    };
+
+    /// <summary>As projector files (GGUF) name Qwen2.5-VL's.</summary>
+    public static VisionTensors ProjectorQwen25 { get; } = ProjectorQwen2 with { Gate = "v.blk.{0}.ffn_gate" };
+
+    /// <summary>As projector files (GGUF) name Qwen3-VL's.</summary>
+    public static VisionTensors ProjectorQwen3 { get; } = ProjectorQwen2 with
+    {
+        Qkv = "v.blk.{0}.attn_qkv", AreTapsNamedByBlock = true, Deepstack = new("v.deepstack.{0}.norm", "v.deepstack.{0}.fc1", "v.deepstack.{0}.fc2"),
+    };
+
+    /// <summary>What a merger of a tapped block is named after.</summary>
+    public int Tap(VisionTowerConfig config, int merger) => AreTapsNamedByBlock ? config.DeepstackLayers[merger] : merger;
+
     /// <summary>A name with its index filled in.</summary>
     public static string At(string pattern, int index) => string.Format(CultureInfo.InvariantCulture, pattern, index);
 
     /// <summary>Every matrix of a tower, with its prefix.</summary>
     public IEnumerable<string> Matrices(VisionTowerConfig config, string prefix)
     {
-        yield return prefix + PatchEmbedding;
+        if (PatchSlices is null)
+            yield return prefix + PatchEmbedding;
         for (int layer = 0; layer < config.Layers; layer++)
         {
             string[] parts = Qkv is null ? [Query, Key, Value, Output] : [Qkv, Output];
@@ -169,8 +196,8 @@ internal sealed record VisionTensors
             yield return apart + name;
         for (int i = 0; i < config.DeepstackLayers.Count; i++)
         {
-            yield return prefix + At(Deepstack.First, i);
-            yield return prefix + At(Deepstack.Second, i);
+            yield return prefix + At(Deepstack.First, Tap(config, i));
+            yield return prefix + At(Deepstack.Second, Tap(config, i));
         }
     }
 
@@ -178,6 +205,8 @@ internal sealed record VisionTensors
     public IEnumerable<(string Tensor, int Rows, int Columns)> Rearranged(VisionTowerConfig config, string prefix)
     {
         string apart = ConnectorPrefix(prefix);
+        if (PatchSlices is not null)
+            yield return (prefix + PatchEmbedding, config.Width, config.PatchLength);
         if (config.Connector == ConnectorKind.Pooled)
             yield return (apart + PooledProjection, config.OutputSize, config.Width);
         if (config.Connector is ConnectorKind.GatedMerger)

@@ -67,7 +67,7 @@ internal sealed class VisionTowerWeights : IDisposable
     {
         int width = config.Width;
         string apart = names.ConnectorPrefix(prefix);
-        PatchEmbedding = Matrix((prefix + names.PatchEmbedding, width, config.PatchLength));
+        PatchEmbedding = names.PatchSlices is { } slices ? Interleaved(slices) : Matrix((prefix + names.PatchEmbedding, width, config.PatchLength));
         PatchBias = config.PatchBias ? Vectors((prefix + names.PatchEmbedding + ".bias", width)) : null;
         if (config.PositionSide is > 0 and int side)
         {
@@ -114,11 +114,12 @@ internal sealed class VisionTowerWeights : IDisposable
         [
             .. Enumerable.Range(0, config.DeepstackLayers.Count).Select(i =>
             {
-                string first = prefix + VisionTensors.At(names.Deepstack.First, i), second = prefix + VisionTensors.At(names.Deepstack.Second, i);
+                int tap = names.Tap(config, i);
+                string first = prefix + VisionTensors.At(names.Deepstack.First, tap), second = prefix + VisionTensors.At(names.Deepstack.Second, tap);
                 return new Connector(
                     null, false,
                     [
-                        new NormStep(config.Norm, Norm(prefix + VisionTensors.At(names.Deepstack.Norm, i), config.MergedWidth), config.NormEpsilon),
+                        new NormStep(config.Norm, Norm(prefix + VisionTensors.At(names.Deepstack.Norm, tap), config.MergedWidth), config.NormEpsilon),
                         Linear(first, config.MergedWidth, config.MergedWidth, true), new ActivationStep(ActivationKind.Gelu),
                         Linear(second, config.OutputSize, config.MergedWidth, true),
                     ]);
@@ -171,6 +172,21 @@ internal sealed class VisionTowerWeights : IDisposable
                             new GatedStep(gateUp, ActivationKind.Silu), Linear(second, output, config.ConnectorSize, false),
                         ]);
             }
+        }
+
+        // Each frame's tensor holds for each output three channels of pixels; a patch lies channel by channel, frame by frame.
+        DeviceWeight Interleaved(IReadOnlyList<string> slices)
+        {
+            int pixels = config.PatchSize * config.PatchSize, frames = slices.Count;
+            float[] all = new float[checked(width * config.PatchLength)];
+            for (int frame = 0; frame < frames; frame++)
+            {
+                ReadOnlySpan<float> slice = checkpoint.ReadVector(prefix + slices[frame], width * 3 * pixels);
+                for (int part = 0; part < width * 3; part++)
+                    slice.Slice(part * pixels, pixels).CopyTo(all.AsSpan(((part * frames) + frame) * pixels));
+            }
+
+            return Own(uploader.Floats(prefix + names.PatchEmbedding, all, width, config.PatchLength));
         }
 
         // Stored as a convolution: for each output channel by channel the patches of a block; here patch by patch.

@@ -1,26 +1,34 @@
 using System.Text;
+using Portable.Checkpoints;
 
-namespace Portable.Checkpoints.Tests;
+namespace Portable.Testing;
 
 /// <summary>Writes small GGUF files for tests.</summary>
-internal sealed class GgufBuilder
+public sealed class GgufBuilder
 {
     private const int Alignment = 32;
     private readonly List<byte[]> _pairs = [];
     private readonly List<(string Name, long[] Dimensions, uint Type, byte[] Data)> _tensors = [];
 
+    /// <summary>Adds a string.</summary>
     public GgufBuilder String(string key, string value) => Pair(key, GgufValueType.String, w => Text(w, value));
 
+    /// <summary>Adds a uint32.</summary>
     public GgufBuilder UInt32(string key, uint value) => Pair(key, GgufValueType.UInt32, w => w.Write(value));
 
+    /// <summary>Adds a uint16.</summary>
     public GgufBuilder UInt16(string key, ushort value) => Pair(key, GgufValueType.UInt16, w => w.Write(value));
 
+    /// <summary>Adds a float32.</summary>
     public GgufBuilder Float32(string key, float value) => Pair(key, GgufValueType.Float32, w => w.Write(value));
 
+    /// <summary>Adds an int64.</summary>
     public GgufBuilder Int64(string key, long value) => Pair(key, GgufValueType.Int64, w => w.Write(value));
 
+    /// <summary>Adds a bool.</summary>
     public GgufBuilder Boolean(string key, bool value) => Pair(key, GgufValueType.Boolean, w => w.Write(value));
 
+    /// <summary>Adds an array of int32.</summary>
     public GgufBuilder Int32s(string key, params int[] values) => Pair(key, GgufValueType.Array, w =>
     {
         w.Write((uint)GgufValueType.Int32);
@@ -28,6 +36,7 @@ internal sealed class GgufBuilder
         Array.ForEach(values, w.Write);
     });
 
+    /// <summary>Adds an array of float32.</summary>
     public GgufBuilder Float32s(string key, params float[] values) => Pair(key, GgufValueType.Array, w =>
     {
         w.Write((uint)GgufValueType.Float32);
@@ -35,6 +44,15 @@ internal sealed class GgufBuilder
         Array.ForEach(values, w.Write);
     });
 
+    /// <summary>Adds an array of bools.</summary>
+    public GgufBuilder Booleans(string key, params bool[] values) => Pair(key, GgufValueType.Array, w =>
+    {
+        w.Write((uint)GgufValueType.Boolean);
+        w.Write((ulong)values.Length);
+        Array.ForEach(values, w.Write);
+    });
+
+    /// <summary>Adds an array of strings.</summary>
     public GgufBuilder Strings(string key, params byte[][] values) => Pair(key, GgufValueType.Array, w =>
     {
         w.Write((uint)GgufValueType.String);
@@ -46,6 +64,10 @@ internal sealed class GgufBuilder
         }
     });
 
+    /// <summary>Adds a tensor of float32; dimensions in the file's order, the fastest first.</summary>
+    public GgufBuilder Floats(string name, float[] values, params long[] dimensions) =>
+        Tensor(name, 0, System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values).ToArray(), dimensions);
+
     /// <summary>Adds a tensor; dimensions in the file's order, the fastest first.</summary>
     public GgufBuilder Tensor(string name, uint type, byte[] data, params long[] dimensions)
     {
@@ -53,6 +75,7 @@ internal sealed class GgufBuilder
         return this;
     }
 
+    /// <summary>The file.</summary>
     public byte[] Build()
     {
         using var memory = new MemoryStream();
