@@ -29,8 +29,9 @@ internal sealed record ChatRequestOptions
         var arguments = new List<(string, TemplateValue)>();
         foreach ((string name, object? value) in raw.TemplateArguments ?? new Dictionary<string, object?>())
             arguments.Add((name, TemplateArgument(name, value)));
-        raw = ReadAdditional(options?.AdditionalProperties, raw, template, arguments);
+        template = template.For(HasTools(options));
         bool showsReasoning = ReadReasoning(options?.Reasoning, template, arguments);
+        raw = ReadAdditional(options?.AdditionalProperties, raw, template, arguments);
         Refuse(options, modelId);
         return new ChatRequestOptions
         {
@@ -87,13 +88,15 @@ internal sealed record ChatRequestOptions
         return [.. stops];
     }
 
+    private static bool HasTools(ChatOptions? options) => options is { Tools.Count: > 0, ToolMode: not NoneChatToolMode };
+
     private static IReadOnlyList<AIFunctionDeclaration> ReadTools(ChatOptions? options, ChatTemplate template)
     {
-        if (options?.Tools is not { Count: > 0 } tools || options.ToolMode is NoneChatToolMode)
+        if (!HasTools(options))
             return [];
         if (!template.Variables.Contains("tools"))
             throw Unsupported(nameof(ChatOptions.Tools), "the model's chat template knows no tools");
-        return [.. tools.Select(t => t as AIFunctionDeclaration
+        return [.. options!.Tools!.Select(t => t as AIFunctionDeclaration
             ?? throw Unsupported(nameof(ChatOptions.Tools), $"'{t.Name}' is a {t.GetType().Name}; only function declarations can be shown to the model"))];
     }
 
