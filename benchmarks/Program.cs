@@ -16,6 +16,9 @@ switch (mode)
     case "tile":
         PackedBenchmarks.Tile();
         return 0;
+    case "load":
+        LoadBenchmark.Run(threads, args.ElementAtOrDefault(2));
+        return 0;
     case "pool":
         PoolBenchmark.Run(threads);
         return 0;
@@ -27,6 +30,8 @@ switch (mode)
               prefill   many rows times packed matrices: GOPS (2 per multiply-add), quantisation of activations included
               pack      packing canonical matrices, as loading does
               tile      the inner kernels on data in the first-level cache, one core: GOPS and GB/s
+              load      a checkpoint of 1.1 GB in AutoAWQ's layout into packed form, against reading and packing alone, and its
+                        memory; FILTER names the folder that the checkpoint is written to (Linux)
               pool      what a section of the worker pool costs
             """);
         return mode == "help" ? 0 : 1;

@@ -50,7 +50,7 @@ public sealed unsafe partial class WeightMatrix : IDisposable
         long minimums = format.Offset == GroupOffset.Minimum ? Align(perGroup * sizeof(float)) : 0;
         long zeroPoints = format.Offset == GroupOffset.ZeroPoint ? Align(perGroup) : 0;
         Bytes = codes + scales + minimums + zeroPoints;
-        byte* block = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(Bytes, 64), 64);
+        byte* block = HugePages.Allocate(Bytes);
         _owned = block;
         _codes = block;
         _scales = scales == 0 ? null : (float*)(block + codes);

@@ -3,13 +3,10 @@ using System.Runtime.InteropServices;
 namespace Portable.Backends.Cpu;
 
 /// <summary>Native memory for weights, buffers and scratch: aligned, its content undefined, given back once.</summary>
-internal sealed unsafe partial class NativeBlock : IDisposable
+internal sealed unsafe class NativeBlock : IDisposable
 {
     /// <summary>The alignment of every block: that of the widest vectors and of cache lines.</summary>
     public const int Alignment = 64;
-
-    private const long HugePage = 2 << 20;
-    private const int AdviseHugePage = 14; // MADV_HUGEPAGE of Linux
 
     private readonly bool _isBorrowed;
     private byte* _data;
@@ -23,18 +20,14 @@ internal sealed unsafe partial class NativeBlock : IDisposable
     }
 
     /// <summary>
-    /// Takes memory aligned to 64 bytes, or to 2 MiB where it spans huge pages, which Linux is then asked for: they
-    /// save address translations when weights are streamed. A system that declines changes nothing but speed.
+    /// Takes memory aligned to 64 bytes, or to huge pages where it spans them; see <see cref="HugePages"/>.
     /// </summary>
     public NativeBlock(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        bool huge = bytes >= 2 * HugePage;
         Bytes = bytes;
-        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, Alignment), huge ? (nuint)HugePage : Alignment);
+        _data = HugePages.Allocate(bytes);
         GC.AddMemoryPressure(Math.Max(bytes, 1));
-        if (huge && OperatingSystem.IsLinux())
-            AdviseHugePages(_data, bytes);
     }
 
     /// <summary>Frees memory that was never disposed of.</summary>
@@ -58,21 +51,6 @@ internal sealed unsafe partial class NativeBlock : IDisposable
         Free();
         GC.SuppressFinalize(this);
     }
-
-    private static void AdviseHugePages(byte* data, long bytes)
-    {
-        try
-        {
-            _ = Advise(data, (nuint)bytes, AdviseHugePage);
-        }
-        catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
-        {
-            // A system without this call has no huge pages to ask for.
-        }
-    }
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    private static partial int Advise(void* address, nuint length, int advice);
 
     private void Free()
     {

@@ -45,7 +45,8 @@ internal sealed unsafe partial class CanonicalMatrix : CpuMatrix
         var copy = new CanonicalMatrix(
             matrix.Rows, matrix.Columns, matrix.Format, hasGroupIndex, new NativeBlock(BlockBytes(matrix.Rows, matrix.Columns, matrix.Format, hasGroupIndex)));
         // Images of weights are the same bytes for the same weights, so what fills up sections is zero.
-        System.Runtime.InteropServices.NativeMemory.Clear(copy._block.Data, (nuint)copy._block.Bytes);
+        long written = matrix.Format.IsPlain ? copy.Rows * copy._rows.RowBytes : 0;
+        System.Runtime.InteropServices.NativeMemory.Clear(copy._block.Data + written, (nuint)(copy._block.Bytes - written));
         CanonicalRows rows = copy._rows;
         for (int row = 0; row < copy.Rows; row++)
         {

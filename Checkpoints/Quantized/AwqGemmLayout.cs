@@ -28,28 +28,43 @@ internal sealed unsafe class AwqGemmLayout : IQuantizedLayout
         using MappedFile.Lease zeros = parts.Zeros.Source.Acquire();
         using MappedFile.Lease scales = parts.Scales.Source.Acquire();
         int words = parts.Outputs / CodesPerWord;
-        NibbleTranspose.Transpose((uint*)(codes.Pointer + parts.Codes.Position), parts.Inputs, words, ColumnOfNibble, matrix);
-        ReadGroups(matrix, zeros.Pointer + parts.Zeros.Position, scales.Pointer + parts.Scales.Position, parts.ScaleEncoding, words);
-        return matrix;
+        // Outputs are independent, and this is a fifth of the work of loading: all cores take part.
+        nint codeWords = (nint)(codes.Pointer + parts.Codes.Position), zeroWords = (nint)(zeros.Pointer + parts.Zeros.Position), scaleRows = (nint)(scales.Pointer + parts.Scales.Position);
+        try
+        {
+            Parallel.For(0, (words + NibbleTranspose.TileWords - 1) / NibbleTranspose.TileWords, tile =>
+            {
+                int first = tile * NibbleTranspose.TileWords, count = Math.Min(NibbleTranspose.TileWords, words - first);
+                NibbleTranspose.Transpose((uint*)codeWords, parts.Inputs, words, first, count, ColumnOfNibble, matrix);
+                ReadGroups(matrix, (byte*)zeroWords, (byte*)scaleRows, parts.ScaleEncoding, words, first, count);
+            });
+            return matrix;
+        }
+        catch
+        {
+            matrix.Dispose();
+            throw;
+        }
     }
 
-    private static void ReadGroups(WeightMatrix matrix, byte* zeros, byte* scales, WeightEncoding scaleEncoding, int words)
+    /// <summary>Zero points and scales of the outputs of some words.</summary>
+    private static void ReadGroups(WeightMatrix matrix, byte* zeros, byte* scales, WeightEncoding scaleEncoding, int words, int firstWord, int count)
     {
-        int groups = matrix.Groups, rows = matrix.Rows;
-        float[] row = new float[rows];
-        int scaleBytes = rows * new WeightFormat(scaleEncoding).Bits / 8;
-        for (int group = 0; group < groups; group++)
+        Span<float> row = stackalloc float[count * CodesPerWord];
+        int scaleBytes = new WeightFormat(scaleEncoding).Bits / 8, firstRow = firstWord * CodesPerWord;
+        for (int group = 0; group < matrix.Groups; group++)
         {
-            PlainTensors.ToFloat32(new ReadOnlySpan<byte>(scales + ((long)group * scaleBytes), scaleBytes), scaleEncoding, row);
-            var zeroWords = new ReadOnlySpan<byte>(zeros + ((long)group * words * sizeof(uint)), words * sizeof(uint));
-            for (int word = 0; word < words; word++)
+            var stored = new ReadOnlySpan<byte>(scales + ((((long)group * matrix.Rows) + firstRow) * scaleBytes), row.Length * scaleBytes);
+            PlainTensors.ToFloat32(stored, scaleEncoding, row);
+            var packed = new ReadOnlySpan<byte>(zeros + ((((long)group * words) + firstWord) * sizeof(uint)), count * sizeof(uint));
+            for (int word = 0; word < count; word++)
             {
-                uint packed = BinaryPrimitives.ReadUInt32LittleEndian(zeroWords[(word * sizeof(uint))..]);
+                uint points = BinaryPrimitives.ReadUInt32LittleEndian(packed[(word * sizeof(uint))..]);
                 for (int nibble = 0; nibble < CodesPerWord; nibble++)
                 {
                     int n = (word * CodesPerWord) + ColumnOfNibble[nibble];
-                    matrix.ZeroPoints(n)[group] = (byte)((packed >> (4 * nibble)) & 15);
-                    matrix.Scales(n)[group] = row[n];
+                    matrix.ZeroPoints(firstRow + n)[group] = (byte)((points >> (4 * nibble)) & 15);
+                    matrix.Scales(firstRow + n)[group] = row[n];
                 }
             }
         }

@@ -11,44 +11,42 @@ internal static unsafe class NibbleTranspose
     // Eight pairs of inputs make eight bytes of each of a word's eight outputs.
     private const int TileInputs = 16;
 
-    // Output rows written at once, so that the lines they end in stay in the first-level cache.
-    private const int TileWords = 32;
+    /// <summary>Words whose outputs are written at once, so that the lines they end in stay in the first-level cache.</summary>
+    public const int TileWords = 32;
 
-    /// <summary>Transposes words [inputs, words] into the codes of a UInt4 matrix of 8 * words rows.</summary>
+    /// <summary>Transposes some words of each input of [inputs, words] into the codes of a UInt4 matrix of 8 * words rows.</summary>
     /// <param name="source">The words, row-major; need not be aligned.</param>
     /// <param name="inputs">Columns of the matrix.</param>
     /// <param name="words">Words of one input.</param>
+    /// <param name="firstWord">The first word that is transposed.</param>
+    /// <param name="tileWords">How many are, at most <see cref="TileWords"/>.</param>
     /// <param name="columnOfNibble">Which of the word's eight outputs each nibble is, lowest nibble first.</param>
     /// <param name="matrix">Receives the codes.</param>
-    public static void Transpose(uint* source, int inputs, int words, ReadOnlySpan<byte> columnOfNibble, WeightMatrix matrix)
+    public static void Transpose(uint* source, int inputs, int words, int firstWord, int tileWords, ReadOnlySpan<byte> columnOfNibble, WeightMatrix matrix)
     {
         byte** rows = stackalloc byte*[TileWords * CodesPerWord];
         int whole = inputs / TileInputs * TileInputs;
-        for (int firstWord = 0; firstWord < words; firstWord += TileWords)
+        for (int i = 0; i < tileWords * CodesPerWord; i++)
         {
-            int tileWords = Math.Min(TileWords, words - firstWord);
+            int row = ((firstWord + (i / CodesPerWord)) * CodesPerWord) + columnOfNibble[i % CodesPerWord];
+            // The matrix owns native memory, so the address stays what it is.
+            fixed (byte* codes = matrix.Codes(row))
+                rows[i] = codes;
+        }
+
+        for (int k = 0; k < whole; k += TileInputs)
+        {
+            for (int word = 0; word < tileWords; word++)
+                TransposeTile(source + ((long)k * words) + firstWord + word, words, rows + (word * CodesPerWord), k / 2);
+        }
+
+        for (int k = whole; k < inputs; k++)
+        {
             for (int i = 0; i < tileWords * CodesPerWord; i++)
             {
-                int row = ((firstWord + (i / CodesPerWord)) * CodesPerWord) + columnOfNibble[i % CodesPerWord];
-                // The matrix owns native memory, so the address stays what it is.
-                fixed (byte* codes = matrix.Codes(row))
-                    rows[i] = codes;
-            }
-
-            for (int k = 0; k < whole; k += TileInputs)
-            {
-                for (int word = 0; word < tileWords; word++)
-                    TransposeTile(source + ((long)k * words) + firstWord + word, words, rows + (word * CodesPerWord), k / 2);
-            }
-
-            for (int k = whole; k < inputs; k++)
-            {
-                for (int i = 0; i < tileWords * CodesPerWord; i++)
-                {
-                    int code = (int)(source[((long)k * words) + firstWord + (i / CodesPerWord)] >> (i % CodesPerWord * 4)) & 15;
-                    byte* target = rows[i] + (k / 2);
-                    *target = (byte)(k % 2 == 0 ? code : *target | (code << 4));
-                }
+                int code = (int)(source[((long)k * words) + firstWord + (i / CodesPerWord)] >> (i % CodesPerWord * 4)) & 15;
+                byte* target = rows[i] + (k / 2);
+                *target = (byte)(k % 2 == 0 ? code : *target | (code << 4));
             }
         }
     }

@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
+using Portable.Backends.Cpu;
 using Portable.Checkpoints;
+using Portable.Decoding;
 using Portable.Decoding.Architecture;
 using Portable.Decoding.Templates;
 using Portable.Decoding.Tokenization;
@@ -38,6 +40,8 @@ internal sealed record FuzzTarget(string Name, IReadOnlyList<byte[]> Seeds, Acti
                 if (ImageProcessorConfig.Parse(bytes, "f") is { } config && ImageProcessors.CreateTiles(config) is null && config.ImageProcessorType is not null)
                     ImageProcessors.Create(config);
             }),
+            new("engine index", [EngineIndexOf(Engine(folder))], bytes => Start(Path.ChangeExtension(file, ".engine"), WithIndex(Engine(folder), bytes))),
+            new("engine contents", [Contents(Engine(folder))], bytes => Start(Path.ChangeExtension(file, ".engine"), WithContents(Engine(folder), bytes))),
             .. new[] { "png", "jpg", "webp", "gif", "bmp" }.Select(kind => new FuzzTarget($"image {kind}", Files("*." + kind, Image(kind)), Decode)),
         ];
     }
@@ -53,6 +57,46 @@ internal sealed record FuzzTarget(string Name, IReadOnlyList<byte[]> Seeds, Acti
         }
 
         return seeds;
+    }
+
+    private static byte[]? s_engine;
+
+    /// <summary>A small engine file to begin with.</summary>
+    private static byte[] Engine(string folder)
+    {
+        if (s_engine is null)
+        {
+            string path = Path.Combine(folder, "seed.engine");
+            using var tiny = new TinyModel(layers: 1);
+            EngineBuilder.BuildAsync(new ModelOptions { Path = tiny.Write() }, path, new BackendSelector([new CpuBackend()])).GetAwaiter().GetResult();
+            s_engine = File.ReadAllBytes(path);
+            File.Delete(path);
+        }
+
+        return s_engine;
+    }
+
+    private static int IndexOffset(byte[] engine) => (int)BitConverter.ToInt64(engine, 24);
+
+    private static byte[] EngineIndexOf(byte[] engine) => engine[IndexOffset(engine)..];
+
+    private static byte[] Contents(byte[] engine) => engine[EngineFormat.HeaderBytes..IndexOffset(engine)];
+
+    // Hashes that agree, so that the reader looks at what was changed.
+    private static byte[] WithIndex(byte[] engine, byte[] index) =>
+        [.. EngineFormat.Header(IndexOffset(engine) + index.Length, IndexOffset(engine), index), .. Contents(engine), .. index];
+
+    private static byte[] WithContents(byte[] engine, byte[] contents)
+    {
+        byte[] fitting = Contents(engine);
+        contents.AsSpan(0, Math.Min(contents.Length, fitting.Length)).CopyTo(fitting);
+        return [.. engine.AsSpan(0, EngineFormat.HeaderBytes), .. fitting, .. EngineIndexOf(engine)];
+    }
+
+    private static void Start(string path, byte[] bytes)
+    {
+        File.WriteAllBytes(path, bytes);
+        PortableModel.LoadAsync(new ModelOptions { Path = path, ContextTokens = 16, Threads = 1 }, new BackendSelector([new CpuBackend()])).GetAwaiter().GetResult().Dispose();
     }
 
     private static void Open(string path, byte[] bytes)
