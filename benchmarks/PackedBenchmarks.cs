@@ -58,6 +58,16 @@ internal static unsafe class PackedBenchmarks
         }
     }
 
+    public static void Bandwidth(int threads)
+    {
+        const long Bytes = 512 << 20;
+        using var pool = new WorkerPool(threads);
+        using var block = new NativeBlock(Bytes);
+        System.Runtime.InteropServices.NativeMemory.Fill(block.Data, (nuint)Bytes, 1);
+        double seconds = Measure.Best(2, () => Read(pool, block.Data, Bytes));
+        Console.WriteLine(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Bytes / seconds / 1e9:f2}"));
+    }
+
     public static void Prefill(int threads)
     {
         using var pool = new WorkerPool(threads);

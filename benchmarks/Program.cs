@@ -19,6 +19,15 @@ switch (mode)
     case "load":
         LoadBenchmark.Run(threads, args.ElementAtOrDefault(2));
         return 0;
+    case "gguf" when args.Length > 3 && ModelShape.All.FirstOrDefault(shape => shape.Name == args[1]) is { } shape:
+        GgufFiles.WriteRandom(args[3], shape, args[2]);
+        return 0;
+    case "requantize" when args.Length > 2:
+        GgufFiles.Requantize(args[1], args[2]);
+        return 0;
+    case "bandwidth":
+        PackedBenchmarks.Bandwidth(threads);
+        return 0;
     case "pool":
         PoolBenchmark.Run(threads);
         return 0;
@@ -32,7 +41,10 @@ switch (mode)
               tile      the inner kernels on data in the first-level cache, one core: GOPS and GB/s
               load      a checkpoint of 1.1 GB in AutoAWQ's layout into packed form, against reading and packing alone, and its
                         memory; FILTER names the folder that the checkpoint is written to (Linux)
+              bandwidth what a plain read of 512 MiB of memory reaches, GB/s
               pool      what a section of the worker pool costs
+            Portable.Benchmarks gguf 0.5b|1.5b q4_0|q4_k_m FILE    a GGUF file of random weights in the sizes of Qwen2.5
+            Portable.Benchmarks requantize FILE FILE              a GGUF file with its Q4_1 matrices as Q4_0
             """);
         return mode == "help" ? 0 : 1;
 }
