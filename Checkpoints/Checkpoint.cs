@@ -87,7 +87,7 @@ public abstract class Checkpoint : IDisposable
     /// Reads a small file of the model's folder, such as tokenizer.json; false where it does not exist or the
     /// checkpoint is a single file.
     /// </summary>
-    /// <param name="plainName">A file name without any folder but <c>additional_chat_templates/</c>.</param>
+    /// <param name="plainName">A file name without any folder.</param>
     /// <param name="bytes">The whole file.</param>
     /// <exception cref="InvalidModelException">The file is larger than 256 MiB or cannot be read.</exception>
     public virtual bool TryReadFile(string plainName, [NotNullWhen(true)] out byte[]? bytes)

@@ -17,7 +17,6 @@ namespace Portable.Decoding;
 public sealed partial class PortableModel : IDisposable
 {
     private readonly Lazy<bool> _templateTakesText;
-    private readonly Lazy<bool> _toolTemplateTakesText;
     private readonly ILogger _logger;
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly CancellationTokenSource _closing = new();
@@ -38,8 +37,7 @@ public sealed partial class PortableModel : IDisposable
         Path = description.Checkpoint.Path;
         ModelId = options.ModelId ?? System.IO.Path.GetFileNameWithoutExtension(System.IO.Path.TrimEndingDirectorySeparator(description.Checkpoint.Path));
         Config = description.Decoder.Config;
-        _templateTakesText = new(() => TakesText(ChatTemplate));
-        _toolTemplateTakesText = new(() => TakesText(ChatTemplate?.For(hasTools: true)));
+        _templateTakesText = new(TakesText);
         try
         {
             Tokenizer = ModelFiles.ReadTokenizer(description.Checkpoint);
@@ -75,10 +73,10 @@ public sealed partial class PortableModel : IDisposable
         }
     }
 
-    private bool TakesText(ChatTemplate? template)
+    private bool TakesText()
     {
         const string Probe = "\uFDD0probe\uFDD0";
-        if (template is null)
+        if (ChatTemplate is not { } template)
             return true;
         var variables = new Dictionary<string, TemplateValue>
         {
@@ -139,7 +137,7 @@ public sealed partial class PortableModel : IDisposable
     /// Whether the chat template shows a message whose content is a text; those of some vision-language models know only lists of parts. Found out
     /// by rendering one.
     /// </summary>
-    internal bool TemplateTakesText(bool hasTools) => (hasTools ? _toolTemplateTakesText : _templateTakesText).Value;
+    internal bool TemplateTakesText => _templateTakesText.Value;
 
     internal IReadOnlyList<(string Name, string Token)> SpecialTokens { get; }
 

@@ -107,14 +107,6 @@ public static class CheckpointQuantizer
                 File.Copy(file, Path.Combine(folder, name));
         }
 
-        string templates = Path.Combine(source, ModelFolder.Templates);
-        if (Directory.Exists(templates))
-        {
-            Directory.CreateDirectory(Path.Combine(folder, ModelFolder.Templates));
-            foreach (string file in Directory.EnumerateFiles(templates, "*.jinja"))
-                File.Copy(file, Path.Combine(folder, ModelFolder.Templates, Path.GetFileName(file)));
-        }
-
         return new QuantizeSummary(destination, matrices, weights, kept, before, entries.Sum(static e => e.Bytes), [.. left]);
     }
 

@@ -9,12 +9,6 @@ internal static class ModelFolder
     // Names that Windows gives to devices, whatever the extension.
     private static readonly string[] DeviceNames = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"];
 
-    /// <summary>The one folder in a model's folder that small files are read from too.</summary>
-    public const string Templates = "additional_chat_templates";
-
-    /// <summary>Whether a file may be read by its name: a plain one, or one in <see cref="Templates"/>.</summary>
-    public static bool IsReadable(string name) => IsPlainName(name.StartsWith(Templates + "/", StringComparison.Ordinal) ? name[(Templates.Length + 1)..] : name);
-
     /// <summary>Whether a name from an untrusted file is the name of a file in the same folder on every operating system.</summary>
     public static bool IsPlainName(string name)
     {

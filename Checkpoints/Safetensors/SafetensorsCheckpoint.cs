@@ -56,7 +56,7 @@ internal sealed class SafetensorsCheckpoint : Checkpoint
 
     public override bool TryReadFile(string plainName, [NotNullWhen(true)] out byte[]? bytes)
     {
-        if (!ModelFolder.IsReadable(plainName))
+        if (!ModelFolder.IsPlainName(plainName))
             throw new ArgumentException($"\"{plainName}\" is not a plain file name", nameof(plainName));
         bytes = Kind == CheckpointKind.HuggingFace ? ModelFolder.TryRead(IOPath.Combine(Path, plainName), MaximumFileBytes) : null;
         return bytes is not null;

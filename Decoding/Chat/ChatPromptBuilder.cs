@@ -24,7 +24,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
     /// <summary>Builds the prompt; images are decoded on the calling thread.</summary>
     public Result Build(IReadOnlyList<ChatMessage> messages, string? instructions, ChatRequestOptions options, CancellationToken cancellation)
     {
-        ChatTemplate template = model.ChatTemplate!.For(options.Tools.Count > 0);
+        ChatTemplate template = model.ChatTemplate!;
         char guard = ChooseGuard(messages, instructions);
         var images = new List<PreparedImage>();
         var rendered = new List<TemplateValue>();
@@ -109,7 +109,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
             if (parts.Count == 0 && toolCalls.Count == 0 && reasoning.Length == 0 && message.Contents.OfType<FunctionResultContent>().Any())
                 return;
             // Plain strings are what most templates take; parts are needed to say where images stand, and by templates that know nothing else.
-            TemplateValue body = hasImages || !model.TemplateTakesText(options.Tools.Count > 0)
+            TemplateValue body = hasImages || !model.TemplateTakesText
                 ? TemplateValue.List(parts)
                 : Guarded(string.Concat(message.Contents.OfType<TextContent>().Select(t => t.Text)));
             var members = new List<(string, TemplateValue)> { ("role", RoleText(message.Role)), ("content", body) };

@@ -29,9 +29,8 @@ internal sealed record ChatRequestOptions
         var arguments = new List<(string, TemplateValue)>();
         foreach ((string name, object? value) in raw.TemplateArguments ?? new Dictionary<string, object?>())
             arguments.Add((name, TemplateArgument(name, value)));
-        template = template.For(HasTools(options));
-        bool showsReasoning = ReadReasoning(options?.Reasoning, template, arguments);
         raw = ReadAdditional(options?.AdditionalProperties, raw, template, arguments);
+        bool showsReasoning = ReadReasoning(options?.Reasoning, template, arguments);
         Refuse(options, modelId);
         return new ChatRequestOptions
         {
@@ -88,15 +87,13 @@ internal sealed record ChatRequestOptions
         return [.. stops];
     }
 
-    private static bool HasTools(ChatOptions? options) => options is { Tools.Count: > 0, ToolMode: not NoneChatToolMode };
-
     private static IReadOnlyList<AIFunctionDeclaration> ReadTools(ChatOptions? options, ChatTemplate template)
     {
-        if (!HasTools(options))
+        if (options?.Tools is not { Count: > 0 } tools || options.ToolMode is NoneChatToolMode)
             return [];
         if (!template.Variables.Contains("tools"))
             throw Unsupported(nameof(ChatOptions.Tools), "the model's chat template knows no tools");
-        return [.. options!.Tools!.Select(t => t as AIFunctionDeclaration
+        return [.. tools.Select(t => t as AIFunctionDeclaration
             ?? throw Unsupported(nameof(ChatOptions.Tools), $"'{t.Name}' is a {t.GetType().Name}; only function declarations can be shown to the model"))];
     }
 

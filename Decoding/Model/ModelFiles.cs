@@ -11,9 +11,6 @@ namespace Portable.Decoding;
 /// </summary>
 public static class ModelFiles
 {
-    // The name that models give to their template for requests with tools.
-    private const string ToolUse = "tool_use";
-
     /// <summary>The model's checkpoint, with the projector file that is named or lies beside it; the caller owns it.</summary>
     /// <exception cref="InvalidModelException">A file is missing or broken.</exception>
     public static Checkpoint Open(ModelOptions options, IEnumerable<IImageEncoderFactory> factories)
@@ -118,11 +115,7 @@ public static class ModelFiles
     private static string? Architecture(Checkpoint checkpoint) =>
         checkpoint.Config is { } config && config.TryGetProperty("model_type", out JsonElement type) && type.ValueKind == JsonValueKind.String ? type.GetString() : null;
 
-    /// <summary>
-    /// The chat template of a checkpoint, with the one for tools where it has one; null when it has none. In the order of transformers:
-    /// chat_template.jinja (and additional_chat_templates beside it), chat_template.json, processor_config.json, tokenizer_config.json; then Mistral's
-    /// own format, which comes without a template.
-    /// </summary>
+    /// <summary>The chat template of a checkpoint; null when it has none.</summary>
     /// <exception cref="InvalidModelException">A file that should hold it is broken.</exception>
     /// <exception cref="TemplateException">It is no template.</exception>
     public static ChatTemplate? ReadTemplate(Checkpoint checkpoint)
@@ -130,23 +123,19 @@ public static class ModelFiles
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (checkpoint.Kind == CheckpointKind.Gguf)
         {
-            const string Key = "tokenizer.chat_template", ToolKey = Key + "." + ToolUse;
-            return !checkpoint.Metadata!.TryGetString(Key, out string? text) ? null
-                : ChatTemplate.Parse(text, Key).With(checkpoint.Metadata.TryGetString(ToolKey, out string? tools) ? ChatTemplate.Parse(tools, ToolKey) : null);
+            const string key = "tokenizer.chat_template";
+            return checkpoint.Metadata!.TryGetString(key, out string? text) ? ChatTemplate.Parse(text, key) : null;
         }
 
-        if (ReadJinja("chat_template.jinja") is { } jinja)
-            return jinja.With(ReadJinja($"{ModelFolder.Templates}/{ToolUse}.jinja"));
+        if (checkpoint.TryReadFile("chat_template.jinja", out byte[]? jinja))
+            return ChatTemplate.Parse(Encoding.UTF8.GetString(jinja), "chat_template.jinja");
         foreach (string file in (ReadOnlySpan<string>)["chat_template.json", "processor_config.json", "tokenizer_config.json"])
         {
-            if (checkpoint.TryReadFile(file, out byte[]? bytes) && FindTemplate(Path.Combine(checkpoint.Path, file), file, bytes) is { } found)
-                return found;
+            if (checkpoint.TryReadFile(file, out byte[]? bytes) && FindTemplate(Path.Combine(checkpoint.Path, file), bytes) is { } source)
+                return ChatTemplate.Parse(source, file);
         }
 
-        return checkpoint.TryReadFile("tekken.json", out byte[]? tekken)
-            ? MistralTemplates.OfTekken(TiktokenFile.TekkenVersion(tekken, Path.Combine(checkpoint.Path, "tekken.json"))) : null;
-
-        ChatTemplate? ReadJinja(string file) => checkpoint.TryReadFile(file, out byte[]? bytes) ? ChatTemplate.Parse(Encoding.UTF8.GetString(bytes), file) : null;
+        return null;
     }
 
     /// <summary>The special tokens that templates may name, as variables.</summary>
@@ -197,49 +186,32 @@ public static class ModelFiles
         }
     }
 
-    private static ChatTemplate? FindTemplate(string path, string file, byte[] bytes)
+    private static string? FindTemplate(string file, byte[] bytes)
     {
-        const string Field = "chat_template", Default = "default";
-        JsonElement json = ModelFolder.ParseObject(path, bytes, allowsDuplicates: true);
-        if (!json.TryGetProperty(Field, out JsonElement template))
+        JsonElement json = ModelFolder.ParseObject(file, bytes, allowsDuplicates: true);
+        if (!json.TryGetProperty("chat_template", out JsonElement template))
             return null;
         switch (template.ValueKind)
         {
             case JsonValueKind.String:
-                return ChatTemplate.Parse(Text(path, Field, template), file);
+                return Text(template);
             case JsonValueKind.Array:
-            case JsonValueKind.Object:
-                // Several named templates, as a list of names and texts or as an object of them.
-                Dictionary<string, string> named = template.ValueKind == JsonValueKind.Array ? List(template) : Members(template);
-                if (!named.TryGetValue(Default, out string? usual))
-                    throw new InvalidModelException(path, Field, $"none of the named templates is called '{Default}'; they are {(named.Count == 0 ? "none" : string.Join(", ", named.Keys.Order(StringComparer.Ordinal)))}");
-                return ChatTemplate.Parse(usual, file).With(named.TryGetValue(ToolUse, out string? tools) ? ChatTemplate.Parse(tools, $"{file} ({ToolUse})") : null);
+                // Several named templates: the one called "default" is for chats without tools, and renders them too.
+                foreach (JsonElement named in template.EnumerateArray())
+                {
+                    if (named.ValueKind == JsonValueKind.Object && named.TryGetProperty("name", out JsonElement name)
+                        && name.ValueKind == JsonValueKind.String && Text(name) == "default"
+                        && named.TryGetProperty("template", out JsonElement source) && source.ValueKind == JsonValueKind.String)
+                        return Text(source);
+                }
+
+                throw new InvalidModelException(file, "chat_template", "none of the named templates is called 'default'");
             case JsonValueKind.Null:
                 return null;
             default:
-                throw new InvalidModelException(path, Field, $"expected a string or named templates, found {template.ValueKind}");
+                throw new InvalidModelException(file, "chat_template", $"expected a string or a list of named templates, found {template.ValueKind}");
         }
 
-        Dictionary<string, string> List(JsonElement list)
-        {
-            var found = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (JsonElement one in list.EnumerateArray())
-            {
-                if (one.ValueKind != JsonValueKind.Object || !one.TryGetProperty("name", out JsonElement name) || name.ValueKind != JsonValueKind.String
-                    || !one.TryGetProperty("template", out JsonElement source) || source.ValueKind != JsonValueKind.String)
-                    throw new InvalidModelException(path, Field, "each of the named templates needs a name and a template, both strings");
-                found[Text(path, Field, name)] = Text(path, Field, source);
-            }
-
-            return found;
-        }
-
-        Dictionary<string, string> Members(JsonElement map)
-        {
-            var found = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (JsonProperty one in map.EnumerateObject())
-                found[one.Name] = one.Value.ValueKind == JsonValueKind.String ? Text(path, Field, one.Value) : throw new InvalidModelException(path, Field, $"the template '{one.Name}' is no string");
-            return found;
-        }
+        string Text(JsonElement value) => ModelFiles.Text(file, "chat_template", value);
     }
 }

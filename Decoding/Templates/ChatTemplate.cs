@@ -19,9 +19,6 @@ public sealed class ChatTemplate
         Variables = variables;
     }
 
-    /// <summary>The model's own template for requests with tools, where it has one; null where this one is for all.</summary>
-    public ChatTemplate? ToolUse { get; init; }
-
     /// <summary>The text of the template.</summary>
     public string Source { get; }
 
@@ -33,12 +30,6 @@ public sealed class ChatTemplate
     /// them, the template takes notice of it.
     /// </summary>
     public IReadOnlySet<string> Variables { get; }
-
-    /// <summary>The template of a request, as transformers chooses it.</summary>
-    public ChatTemplate For(bool hasTools) => hasTools ? ToolUse ?? this : this;
-
-    /// <summary>This template with another one for requests with tools.</summary>
-    internal ChatTemplate With(ChatTemplate? toolUse) => toolUse is null ? this : new(Source, Name, _body, Variables) { ToolUse = toolUse };
 
     /// <summary>Parses a template.</summary>
     /// <param name="source">The text, at most 16 Mi characters.</param>

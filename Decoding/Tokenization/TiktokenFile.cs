@@ -44,44 +44,6 @@ internal static class TiktokenFile
         return Build(tokens, special, [], file, pre);
     }
 
-    /// <summary>What a tekken.json calls its version; null where it says nothing. Reads no further than that.</summary>
-    /// <exception cref="InvalidModelException">It is no JSON object.</exception>
-    public static string? TekkenVersion(ReadOnlySpan<byte> json, string file)
-    {
-        try
-        {
-            var reader = new Utf8JsonReader(json);
-            reader.Read();
-            if (reader.TokenType != JsonTokenType.StartObject)
-                throw new InvalidModelException(file, null, "a JSON object expected");
-            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-            {
-                bool isConfig = reader.ValueTextEquals("config");
-                reader.Read();
-                if (!isConfig || reader.TokenType != JsonTokenType.StartObject)
-                {
-                    reader.Skip();
-                    continue;
-                }
-
-                while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-                {
-                    bool isVersion = reader.ValueTextEquals("version");
-                    reader.Read();
-                    if (isVersion)
-                        return reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
-                    reader.Skip();
-                }
-            }
-
-            return null;
-        }
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
-        {
-            throw new InvalidModelException(file, null, $"the file is not valid JSON: {error.Message.TrimEnd('.')}", error);
-        }
-    }
-
     /// <summary>Reads a tekken.json.</summary>
     /// <param name="json">The whole file.</param>
     /// <param name="file">Its path, for errors.</param>
