@@ -102,6 +102,17 @@ public sealed partial class PortableModel : IDisposable
         }
         catch (TemplateException)
         {
+            // One for tools may fail without any.
+            variables["tools"] = TemplateValue.List([TemplateValue.Object(("type", "function"), ("function", TemplateValue.Object(
+                ("name", "probe"), ("description", "probe"), ("parameters", TemplateValue.Object(("type", "object"), ("properties", TemplateValue.Object()))))))]);
+        }
+
+        try
+        {
+            return template.Render(variables).Contains(Probe, StringComparison.Ordinal);
+        }
+        catch (TemplateException)
+        {
             // What is wrong with it is said when a conversation is rendered.
             return true;
         }

@@ -54,21 +54,24 @@ internal static class MistralFormat
 
     private static bool IsControl(GgufVocabulary vocabulary, int id) => vocabulary.TokenTypes?[id] == Control;
 
+    /// <summary>The version that a tekken.json states; there was none yet in the first.</summary>
     private static int Number(string? stated, string file)
     {
-        string known = string.Join(", ", MistralTemplate.Versions.Select(v => string.Create(CultureInfo.InvariantCulture, $"v{v}")));
-        return MistralTemplate.Versions.FirstOrDefault(v => stated == string.Create(CultureInfo.InvariantCulture, $"v{v}")) is > 0 and int version
+        int[] known = [.. MistralTemplate.Versions.Where(v => v > 1)];
+        return known.FirstOrDefault(v => stated == Name(v)) is > 0 and int version
             ? version
             : throw new UnsupportedException(
                 $"The conversation format of {file}",
-                $"it states {(stated is null ? "no version" : $"the version '{stated}'")}, known are {known}; put the model's template beside it as chat_template.jinja");
+                $"it states {(stated is null ? "no version" : $"the version '{stated}'")}, known are {string.Join(", ", known.Select(Name))}; put the model's template beside it as chat_template.jinja");
     }
+
+    private static string Name(int version) => string.Create(CultureInfo.InvariantCulture, $"v{version}");
 
     private static ChatTemplate Create(int version, IReadOnlyCollection<string> control, string file)
     {
         string? missing = MistralTemplate.Tokens(version).FirstOrDefault(t => !control.Contains(t));
         return missing is null
             ? MistralTemplate.Create(version, control.Contains("[THINK]") && control.Contains("[/THINK]"))
-            : throw new InvalidModelException(file, "special tokens", $"{missing} is missing, without which no vocabulary is of version v{version}");
+            : throw new InvalidModelException(file, "special tokens", $"{missing} is missing, without which no vocabulary is of version {Name(version)}");
     }
 }

@@ -70,6 +70,7 @@ internal static class MistralTemplate
         {%- endif %}
         {{- '<s>' }}
         {%- for message in messages %}
+            {%- set thoughts = message.reasoning_content if thinks and message.reasoning_content else '' %}
             {%- if message.role == 'user' %}
                 {%- set at.users = at.users + 1 %}
                 {%- if tools and at.users == (1 if version >= 13 else users) %}
@@ -100,7 +101,6 @@ internal static class MistralTemplate
             {%- elif at.users == 0 %}
                 {{- raise_exception('a conversation begins with a user') }}
             {%- elif message.role == 'assistant' %}
-                {%- set thoughts = message.reasoning_content if thinks and message.reasoning_content else '' %}
                 {%- if message.content is not string %}
                     {{- raise_exception('assistants answer with text') }}
                 {%- elif not (message.content or message.tool_calls or thoughts) %}
