@@ -96,6 +96,17 @@ public abstract class Checkpoint : IDisposable
         return false;
     }
 
+    /// <summary>
+    /// Reads the small files of one extension in a folder of the model's folder, in ordinal order of their names; none where there is no such
+    /// folder or the checkpoint is a single file.
+    /// </summary>
+    /// <param name="plainFolder">The folder's name without any other folder.</param>
+    /// <param name="extension">With its dot.</param>
+    /// <param name="maximumFiles">How many there may be.</param>
+    /// <param name="maximumBytes">How long each may be.</param>
+    /// <exception cref="InvalidModelException">There are more, or longer ones, or they cannot be read.</exception>
+    internal virtual IReadOnlyList<(string Name, byte[] Bytes)> ReadFiles(string plainFolder, string extension, int maximumFiles, long maximumBytes) => [];
+
     /// <summary>Whether <see cref="ReadMatrix(string)"/> finds weights, plain or quantised, for a module.</summary>
     /// <param name="module">The name without its last part, <c>.weight</c> or <c>.qweight</c>.</param>
     public abstract bool HasMatrix(string module);

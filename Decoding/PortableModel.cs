@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Portable.Checkpoints;
 using Portable.Decoding.Architecture;
 using Portable.Decoding.Engine;
 using Portable.Decoding.Model;
@@ -16,7 +18,7 @@ namespace Portable.Decoding;
 /// </summary>
 public sealed partial class PortableModel : IDisposable
 {
-    private readonly Lazy<bool> _templateTakesText;
+    private readonly ConcurrentDictionary<ChatTemplate, bool> _takesText = new();
     private readonly ILogger _logger;
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly CancellationTokenSource _closing = new();
@@ -37,13 +39,13 @@ public sealed partial class PortableModel : IDisposable
         Path = description.Checkpoint.Path;
         ModelId = options.ModelId ?? System.IO.Path.GetFileNameWithoutExtension(System.IO.Path.TrimEndingDirectorySeparator(description.Checkpoint.Path));
         Config = description.Decoder.Config;
-        _templateTakesText = new(TakesText);
         try
         {
             Tokenizer = ModelFiles.ReadTokenizer(description.Checkpoint);
             if (Tokenizer.VocabularySize > Config.VocabularySize)
                 throw new InvalidModelException(Path, "tokenizer", $"it has {Tokenizer.VocabularySize} tokens, the embedding only {Config.VocabularySize} rows");
-            ChatTemplate = ModelFiles.ReadTemplate(description.Checkpoint);
+            ChatTemplates = ReadTemplates(description.Checkpoint, out UnsupportedException? problem);
+            TemplateProblem = problem;
             SpecialTokens = ModelFiles.ReadSpecialTokens(description.Checkpoint, Tokenizer);
             // Weights of an engine file are used where they lie; what is owned first is given back last.
             if (description.Checkpoint.KeepMapped() is { } mapping)
@@ -73,17 +75,41 @@ public sealed partial class PortableModel : IDisposable
         }
     }
 
-    private bool TakesText()
+    private static ChatTemplates? ReadTemplates(Checkpoint checkpoint, out UnsupportedException? problem)
+    {
+        problem = null;
+        try
+        {
+            return ModelFiles.ReadTemplates(checkpoint);
+        }
+        catch (UnsupportedException error)
+        {
+            // Plain prompts need no template; a conversation says what is wrong.
+            problem = error;
+            return null;
+        }
+    }
+
+    private bool FindOutWhetherItTakesText(ChatTemplate template)
     {
         const string Probe = "\uFDD0probe\uFDD0";
-        if (ChatTemplate is not { } template)
-            return true;
         var variables = new Dictionary<string, TemplateValue>
         {
             ["messages"] = TemplateValue.List([TemplateValue.Object(("role", "user"), ("content", Probe))]), ["add_generation_prompt"] = true,
         };
         foreach ((string name, string token) in SpecialTokens)
             variables[name] = token;
+        try
+        {
+            return template.Render(variables).Contains(Probe, StringComparison.Ordinal);
+        }
+        catch (TemplateException)
+        {
+            // One for tools may fail without any.
+            variables["tools"] = TemplateValue.List([TemplateValue.Object(("type", "function"), ("function", TemplateValue.Object(
+                ("name", "probe"), ("description", "probe"), ("parameters", TemplateValue.Object(("type", "object"), ("properties", TemplateValue.Object()))))))]);
+        }
+
         try
         {
             return template.Render(variables).Contains(Probe, StringComparison.Ordinal);
@@ -119,8 +145,11 @@ public sealed partial class PortableModel : IDisposable
     /// <summary>Its tokenizer.</summary>
     public Tokenizer Tokenizer { get; }
 
-    /// <summary>Its chat template, or null: then only plain prompts are possible.</summary>
-    public ChatTemplate? ChatTemplate { get; }
+    /// <summary>Its default chat template, or null: then only plain prompts are possible.</summary>
+    public ChatTemplate? ChatTemplate => ChatTemplates?.Default;
+
+    /// <summary>Its chat templates by name, of which a request with tools may take another than the default; or null.</summary>
+    public ChatTemplates? ChatTemplates { get; }
 
     /// <summary>Whether it can look at images.</summary>
     public bool TakesImages => Images is not null;
@@ -133,13 +162,16 @@ public sealed partial class PortableModel : IDisposable
 
     internal IImageEncoder? Images { get; }
 
-    /// <summary>
-    /// Whether the chat template shows a message whose content is a text; those of some vision-language models know only lists of parts. Found out
-    /// by rendering one.
-    /// </summary>
-    internal bool TemplateTakesText => _templateTakesText.Value;
+    /// <summary>Why a conversation is not possible where the files tell how it is written, in a way that is not known.</summary>
+    internal UnsupportedException? TemplateProblem { get; }
 
     internal IReadOnlyList<(string Name, string Token)> SpecialTokens { get; }
+
+    /// <summary>
+    /// Whether one of its chat templates shows a message whose content is a text; those of some vision-language models know only lists of parts. Found out
+    /// by rendering one.
+    /// </summary>
+    internal bool TakesText(ChatTemplate template) => _takesText.GetOrAdd(template, FindOutWhetherItTakesText);
 
     /// <summary>Loads a model on a thread of the pool.</summary>
     /// <param name="options">Which, and how.</param>

@@ -11,6 +11,7 @@ namespace Portable.Quantization;
 /// </summary>
 public static class CheckpointQuantizer
 {
+    private const string TemplateFolder = "additional_chat_templates";
     private static readonly string[] s_copied = [".json", ".jinja", ".txt", ".model", ".tiktoken", ".py"];
     private static readonly string[] s_ownFiles = ["config.json", "model.safetensors.index.json", "figures.json"];
 
@@ -103,8 +104,18 @@ public static class CheckpointQuantizer
         foreach (string file in Directory.EnumerateFiles(source))
         {
             string name = Path.GetFileName(file);
-            if (s_copied.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase) && !s_ownFiles.Contains(name, StringComparer.OrdinalIgnoreCase))
+            // Mistral's tokenizer.model.v3 and the like have their version for an extension.
+            if ((s_copied.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase) || name.StartsWith("tokenizer.model.", StringComparison.OrdinalIgnoreCase))
+                && !s_ownFiles.Contains(name, StringComparer.OrdinalIgnoreCase))
                 File.Copy(file, Path.Combine(folder, name));
+        }
+
+        string templates = Path.Combine(source, TemplateFolder);
+        if (Directory.Exists(templates))
+        {
+            Directory.CreateDirectory(Path.Combine(folder, TemplateFolder));
+            foreach (string file in Directory.EnumerateFiles(templates, "*.jinja"))
+                File.Copy(file, Path.Combine(folder, TemplateFolder, Path.GetFileName(file)));
         }
 
         return new QuantizeSummary(destination, matrices, weights, kept, before, entries.Sum(static e => e.Bytes), [.. left]);

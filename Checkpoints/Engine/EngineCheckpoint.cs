@@ -95,6 +95,12 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
         return bytes is not null;
     }
 
+    internal override IReadOnlyList<(string Name, byte[] Bytes)> ReadFiles(string plainFolder, string extension, int maximumFiles, long maximumBytes) =>
+    [
+        .. _files.Where(f => f.Key.StartsWith(plainFolder + "/", StringComparison.Ordinal) && f.Key.EndsWith(extension, StringComparison.OrdinalIgnoreCase) && f.Value.Bytes <= maximumBytes)
+            .Take(maximumFiles).OrderBy(static f => f.Key, StringComparer.Ordinal).Select(f => (f.Key[(plainFolder.Length + 1)..], Bytes(f.Value))),
+    ];
+
     public override bool HasMatrix(string module) =>
         _modules.Contains(module) || (TryGetTensor(module.Length == 0 ? "weight" : module + ".weight", out CheckpointTensor? tensor) && tensor.Shape.Count >= 2);
 

@@ -45,6 +45,18 @@ internal sealed class EngineRecorder : Checkpoint
         return isThere;
     }
 
+    internal override IReadOnlyList<(string Name, byte[] Bytes)> ReadFiles(string plainFolder, string extension, int maximumFiles, long maximumBytes)
+    {
+        IReadOnlyList<(string Name, byte[] Bytes)> files = _source.ReadFiles(plainFolder, extension, maximumFiles, maximumBytes);
+        lock (_gate)
+        {
+            foreach ((string name, byte[] bytes) in files)
+                _files[$"{plainFolder}/{name}"] = bytes;
+        }
+
+        return files;
+    }
+
     public override bool HasMatrix(string module)
     {
         bool hasOne = _source.HasMatrix(module);

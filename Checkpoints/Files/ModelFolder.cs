@@ -48,6 +48,27 @@ internal static class ModelFolder
         }
     }
 
+    /// <summary>Reads the files of one extension in a folder, in ordinal order of their names; none where there is no such folder.</summary>
+    public static IReadOnlyList<(string Name, byte[] Bytes)> ReadAll(string folder, string extension, int maximumFiles, long maximumBytes)
+    {
+        try
+        {
+            if (!Directory.Exists(folder))
+                return [];
+            // One more than allowed is enough to know: a folder may hold millions.
+            string[] paths = [.. Directory.EnumerateFiles(folder)
+                .Where(p => Path.GetExtension(p).Equals(extension, StringComparison.OrdinalIgnoreCase)).Take(maximumFiles + 1)];
+            if (paths.Length > maximumFiles)
+                throw new InvalidModelException(folder, null, $"it holds more than {maximumFiles} {extension} files");
+            Array.Sort(paths, StringComparer.Ordinal);
+            return [.. paths.Select(p => (Path.GetFileName(p), TryRead(p, maximumBytes) ?? throw new InvalidModelException(p, null, "the file vanished while it was read")))];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidModelException(folder, null, $"the folder cannot be read: {e.Message.TrimEnd('.')}", e);
+        }
+    }
+
     /// <summary>
     /// Parses a JSON object strictly: no comments, 64 levels, and every string in it can be read. A byte order mark, which
     /// editors leave behind, is passed over.

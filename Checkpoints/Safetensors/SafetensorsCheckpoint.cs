@@ -62,6 +62,13 @@ internal sealed class SafetensorsCheckpoint : Checkpoint
         return bytes is not null;
     }
 
+    internal override IReadOnlyList<(string Name, byte[] Bytes)> ReadFiles(string plainFolder, string extension, int maximumFiles, long maximumBytes)
+    {
+        if (!ModelFolder.IsPlainName(plainFolder))
+            throw new ArgumentException($"\"{plainFolder}\" is not a plain folder name", nameof(plainFolder));
+        return Kind == CheckpointKind.HuggingFace ? ModelFolder.ReadAll(IOPath.Combine(Path, plainFolder), extension, maximumFiles, maximumBytes) : [];
+    }
+
     public override bool HasMatrix(string module) =>
         QuantizedLayouts.FindMarker(this, module) is not null
         || (TryGetTensor(TensorName(module, "weight"), out CheckpointTensor? tensor) && tensor.Shape.Count >= 2);

@@ -7,7 +7,7 @@ using Portable.Decoding.Templates;
 namespace Portable.Decoding.Chat;
 
 /// <summary>
-/// Renders a conversation with the model's chat template and tokenises it: user text is guarded so that special tokens
+/// Renders a conversation with the request's chat template and tokenises it: user text is guarded so that special tokens
 /// in it stay text, and each image's placeholder becomes the image's tokens.
 /// </summary>
 internal sealed class ChatPromptBuilder(PortableModel model)
@@ -24,7 +24,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
     /// <summary>Builds the prompt; images are decoded on the calling thread.</summary>
     public Result Build(IReadOnlyList<ChatMessage> messages, string? instructions, ChatRequestOptions options, CancellationToken cancellation)
     {
-        ChatTemplate template = model.ChatTemplate!;
+        ChatTemplate template = options.Template;
         char guard = ChooseGuard(messages, instructions);
         var images = new List<PreparedImage>();
         var rendered = new List<TemplateValue>();
@@ -109,7 +109,7 @@ internal sealed class ChatPromptBuilder(PortableModel model)
             if (parts.Count == 0 && toolCalls.Count == 0 && reasoning.Length == 0 && message.Contents.OfType<FunctionResultContent>().Any())
                 return;
             // Plain strings are what most templates take; parts are needed to say where images stand, and by templates that know nothing else.
-            TemplateValue body = hasImages || !model.TemplateTakesText
+            TemplateValue body = hasImages || !model.TakesText(template)
                 ? TemplateValue.List(parts)
                 : Guarded(string.Concat(message.Contents.OfType<TextContent>().Select(t => t.Text)));
             var members = new List<(string, TemplateValue)> { ("role", RoleText(message.Role)), ("content", body) };

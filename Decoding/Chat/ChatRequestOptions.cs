@@ -14,18 +14,22 @@ internal sealed record ChatRequestOptions
 
     public required IReadOnlyList<string> StopSequences { get; init; }
 
+    /// <summary>The one of the model's templates that the request is rendered with.</summary>
+    public required ChatTemplate Template { get; init; }
+
     public required IReadOnlyList<(string Name, TemplateValue Value)> TemplateArguments { get; init; }
 
     public required IReadOnlyList<AIFunctionDeclaration> Tools { get; init; }
 
     public required bool ShowsReasoning { get; init; }
 
-    public static ChatRequestOptions Read(ChatOptions? options, ChatTemplate template, string modelId, IChatClient client)
+    public static ChatRequestOptions Read(ChatOptions? options, ChatTemplates templates, string modelId, IChatClient client)
     {
         PortableRequestOptions raw = new();
         if (options?.RawRepresentationFactory?.Invoke(client) is { } representation)
             raw = representation as PortableRequestOptions ?? throw Unsupported(
                 nameof(ChatOptions.RawRepresentationFactory), $"it returned {representation.GetType().Name}, expected {nameof(PortableRequestOptions)}");
+        ChatTemplate template = Choose(options, raw.Template, templates);
         var arguments = new List<(string, TemplateValue)>();
         foreach ((string name, object? value) in raw.TemplateArguments ?? new Dictionary<string, object?>())
             arguments.Add((name, TemplateArgument(name, value)));
@@ -52,6 +56,7 @@ internal sealed record ChatRequestOptions
                 },
             },
             StopSequences = ReadStops(options?.StopSequences),
+            Template = template,
             TemplateArguments = arguments,
             Tools = ReadTools(options, template),
             ShowsReasoning = showsReasoning,
@@ -87,9 +92,20 @@ internal sealed record ChatRequestOptions
         return [.. stops];
     }
 
+    private static ChatTemplate Choose(ChatOptions? options, string? name, ChatTemplates templates)
+    {
+        if (name is null)
+            return templates.For(hasTools: ShownTools(options).Count > 0);
+        return templates.TryGet(name, out ChatTemplate? named) ? named : throw new InvalidInputException(
+            $"option {nameof(PortableRequestOptions.Template)}", $"the model has no chat template '{name}'; there are {string.Join(", ", templates.Names.Select(n => $"'{n}'"))}");
+    }
+
+    private static IList<AITool> ShownTools(ChatOptions? options) => options?.Tools is { } tools && options.ToolMode is not NoneChatToolMode ? tools : [];
+
     private static IReadOnlyList<AIFunctionDeclaration> ReadTools(ChatOptions? options, ChatTemplate template)
     {
-        if (options?.Tools is not { Count: > 0 } tools || options.ToolMode is NoneChatToolMode)
+        IList<AITool> tools = ShownTools(options);
+        if (tools.Count == 0)
             return [];
         if (!template.Variables.Contains("tools"))
             throw Unsupported(nameof(ChatOptions.Tools), "the model's chat template knows no tools");

@@ -39,9 +39,11 @@ public sealed class PortableChatClient : IChatClient
         ArgumentNullException.ThrowIfNull(messages);
         PortableModel model = await _source.GetAsync(cancellationToken).ConfigureAwait(false);
         ChatMessage[] conversation = [.. messages];
-        ChatTemplate template = model.ChatTemplate ?? throw new UnsupportedException(
-            "A conversation", $"{model.ModelId} has no chat template; use {nameof(PortableModel)}.{nameof(PortableModel.Generate)} with a plain prompt");
-        ChatRequestOptions request = ChatRequestOptions.Read(options, template, model.ModelId, this);
+        ChatTemplates templates = model.ChatTemplates ?? throw (model.TemplateProblem is { } problem
+            ? new UnsupportedException(problem.Feature, problem.Reason)
+            : new UnsupportedException(
+                "A conversation", $"{model.ModelId} has no chat template; use {nameof(PortableModel)}.{nameof(PortableModel.Generate)} with a plain prompt"));
+        ChatRequestOptions request = ChatRequestOptions.Read(options, templates, model.ModelId, this);
         // Decoding and resizing images, and rendering, are work for the pool rather than for the caller's thread.
         ChatPromptBuilder.Result built = await Task.Run(
             () => new ChatPromptBuilder(model).Build(conversation, options?.Instructions, request, cancellationToken), cancellationToken).ConfigureAwait(false);

@@ -24,6 +24,12 @@ public sealed record PortableRequestOptions
     /// </summary>
     public int? TopLogProbabilities { get; init; }
 
+    /// <summary>
+    /// Which of the model's chat templates is used, by its name, such as rag; null takes tool_use for a request with tools where the model has it,
+    /// else the default.
+    /// </summary>
+    public string? Template { get; init; }
+
     /// <summary>Further variables of the chat template, such as enable_thinking: strings, booleans or numbers.</summary>
     public IReadOnlyDictionary<string, object?>? TemplateArguments { get; init; }
 }

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Portable.Checkpoints;
 using Portable.Decoding.Templates;
@@ -48,24 +47,38 @@ public static class ModelFiles
             return Tokenizer.FromGguf(GgufVocabularyReader.Read(checkpoint), checkpoint.Path);
         if (checkpoint.TryReadFile("tokenizer.json", out byte[]? bytes))
             return Tokenizer.FromJson(bytes, Path.Combine(checkpoint.Path, "tokenizer.json"));
-        (bool? addBos, bool? addEos) = ReadAffixes(checkpoint);
-        foreach (string name in (ReadOnlySpan<string>)["tokenizer.model", "tekken.json", "qwen.tiktoken"])
+        if (ReadSentencePiece(checkpoint, out string pieces) is { } sentencePiece)
+            return Tokenizer.FromGguf(sentencePiece, pieces);
+        foreach (string name in (ReadOnlySpan<string>)["tekken.json", "qwen.tiktoken"])
         {
             if (!checkpoint.TryReadFile(name, out byte[]? other))
                 continue;
             string file = Path.Combine(checkpoint.Path, name);
-            GgufVocabulary vocabulary = name switch
-            {
-                "tekken.json" => TiktokenFile.ReadTekken(other, file),
-                "qwen.tiktoken" => TiktokenFile.Read(other, file, "qwen2", TiktokenFile.QwenSpecialTokens),
-                _ when SentencePieceFile.IsOne(other) => SentencePieceFile.Read(other, file, addBos, addEos) with { Architecture = Architecture(checkpoint) },
-                _ => throw new UnsupportedException($"The tokenizer {file}", "a tokenizer.model is read where it is SentencePiece's; one of ranks (tiktoken) does not say how text is split"),
-            };
+            GgufVocabulary vocabulary = name == "tekken.json"
+                ? TiktokenFile.ReadTekken(other, file) : TiktokenFile.Read(other, file, "qwen2", TiktokenFile.QwenSpecialTokens);
             return Tokenizer.FromGguf(WithAddedTokens(vocabulary, checkpoint), file);
         }
 
         throw new InvalidModelException(
             checkpoint.Path, "tokenizer.json", "the file is missing; a model folder needs it, or a tokenizer.model, tekken.json or qwen.tiktoken");
+    }
+
+    /// <summary>The vocabulary of a folder's tokenizer.model, or of Mistral's tokenizer.model.v3 and the like, with added tokens; null where it has none.</summary>
+    internal static GgufVocabulary? ReadSentencePiece(Checkpoint checkpoint, out string file)
+    {
+        file = "";
+        foreach (string name in (ReadOnlySpan<string>)["tokenizer.model", .. MistralFormat.SentencePieceFiles])
+        {
+            if (!checkpoint.TryReadFile(name, out byte[]? bytes))
+                continue;
+            file = Path.Combine(checkpoint.Path, name);
+            if (!SentencePieceFile.IsOne(bytes))
+                throw new UnsupportedException($"The tokenizer {file}", "a tokenizer.model is read where it is SentencePiece's; one of ranks (tiktoken) does not say how text is split");
+            (bool? addBos, bool? addEos) = ReadAffixes(checkpoint);
+            return WithAddedTokens(SentencePieceFile.Read(bytes, file, addBos, addEos) with { Architecture = Architecture(checkpoint) }, checkpoint);
+        }
+
+        return null;
     }
 
     /// <summary>Whether tokenizer_config.json wants tokens before and after a text.</summary>
@@ -112,31 +125,25 @@ public static class ModelFiles
         return vocabulary with { Tokens = tokens, TokenTypes = types, Scores = scores };
     }
 
-    private static string? Architecture(Checkpoint checkpoint) =>
+    internal static string? Architecture(Checkpoint checkpoint) =>
         checkpoint.Config is { } config && config.TryGetProperty("model_type", out JsonElement type) && type.ValueKind == JsonValueKind.String ? type.GetString() : null;
 
-    /// <summary>The chat template of a checkpoint; null when it has none.</summary>
-    /// <exception cref="InvalidModelException">A file that should hold it is broken.</exception>
-    /// <exception cref="TemplateException">It is no template.</exception>
-    public static ChatTemplate? ReadTemplate(Checkpoint checkpoint)
+    /// <summary>
+    /// The chat templates of a checkpoint by name; null when it has none. A folder with Mistral's own tokenizer (tekken.json, or tokenizer.model without
+    /// tokenizer.json) needs no template file: how Mistral's models write conversations is built in.
+    /// </summary>
+    /// <exception cref="InvalidModelException">A file that should hold them is broken, or none of them is the default.</exception>
+    /// <exception cref="UnsupportedException">The folder is of Mistral's own format, in a version that is not known.</exception>
+    /// <exception cref="TemplateException">The default one is no template.</exception>
+    public static ChatTemplates? ReadTemplates(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        if (checkpoint.Kind == CheckpointKind.Gguf)
-        {
-            const string key = "tokenizer.chat_template";
-            return checkpoint.Metadata!.TryGetString(key, out string? text) ? ChatTemplate.Parse(text, key) : null;
-        }
-
-        if (checkpoint.TryReadFile("chat_template.jinja", out byte[]? jinja))
-            return ChatTemplate.Parse(Encoding.UTF8.GetString(jinja), "chat_template.jinja");
-        foreach (string file in (ReadOnlySpan<string>)["chat_template.json", "processor_config.json", "tokenizer_config.json"])
-        {
-            if (checkpoint.TryReadFile(file, out byte[]? bytes) && FindTemplate(Path.Combine(checkpoint.Path, file), bytes) is { } source)
-                return ChatTemplate.Parse(source, file);
-        }
-
-        return null;
+        return TemplateFiles.Read(checkpoint);
     }
+
+    /// <summary>The default chat template of a checkpoint; null when it has none.</summary>
+    /// <inheritdoc cref="ReadTemplates" path="/exception"/>
+    public static ChatTemplate? ReadTemplate(Checkpoint checkpoint) => ReadTemplates(checkpoint)?.Default;
 
     /// <summary>The special tokens that templates may name, as variables.</summary>
     internal static IReadOnlyList<(string Name, string Token)> ReadSpecialTokens(Checkpoint checkpoint, Tokenizer tokenizer)
@@ -184,34 +191,5 @@ public static class ModelFiles
         {
             throw new InvalidModelException(file, field, "the string is not well-formed Unicode", error);
         }
-    }
-
-    private static string? FindTemplate(string file, byte[] bytes)
-    {
-        JsonElement json = ModelFolder.ParseObject(file, bytes, allowsDuplicates: true);
-        if (!json.TryGetProperty("chat_template", out JsonElement template))
-            return null;
-        switch (template.ValueKind)
-        {
-            case JsonValueKind.String:
-                return Text(template);
-            case JsonValueKind.Array:
-                // Several named templates: the one called "default" is for chats without tools, and renders them too.
-                foreach (JsonElement named in template.EnumerateArray())
-                {
-                    if (named.ValueKind == JsonValueKind.Object && named.TryGetProperty("name", out JsonElement name)
-                        && name.ValueKind == JsonValueKind.String && Text(name) == "default"
-                        && named.TryGetProperty("template", out JsonElement source) && source.ValueKind == JsonValueKind.String)
-                        return Text(source);
-                }
-
-                throw new InvalidModelException(file, "chat_template", "none of the named templates is called 'default'");
-            case JsonValueKind.Null:
-                return null;
-            default:
-                throw new InvalidModelException(file, "chat_template", $"expected a string or a list of named templates, found {template.ValueKind}");
-        }
-
-        string Text(JsonElement value) => ModelFiles.Text(file, "chat_template", value);
     }
 }

@@ -10,9 +10,11 @@ public sealed class ChatTemplate
 {
     private const int MaxSource = 16 << 20;
     private readonly Block _body;
+    private readonly Func<TemplateValue, TemplateValue>? _prepare;
 
-    private ChatTemplate(string source, string name, Block body, IReadOnlySet<string> variables)
+    private ChatTemplate(string source, string name, Block body, IReadOnlySet<string> variables, Func<TemplateValue, TemplateValue>? prepare)
     {
+        _prepare = prepare;
         Source = source;
         Name = name;
         _body = body;
@@ -35,12 +37,15 @@ public sealed class ChatTemplate
     /// <param name="source">The text, at most 16 Mi characters.</param>
     /// <param name="name">The name that errors give: a file or a metadata key.</param>
     /// <exception cref="TemplateException">The text is no template of the language, or exceeds a limit of nesting or size.</exception>
-    public static ChatTemplate Parse(string source, string name = "chat_template")
+    public static ChatTemplate Parse(string source, string name = "chat_template") => Parse(source, name, null);
+
+    /// <summary>Parses a template whose messages are brought into another form first: what a built-in one can't say in Jinja.</summary>
+    internal static ChatTemplate Parse(string source, string name, Func<TemplateValue, TemplateValue>? prepare)
     {
         if (source.Length > MaxSource)
             throw new TemplateException(TemplateErrorKind.Limit, $"the template has {source.Length} characters; at most {MaxSource} are read", name, 0);
         Block body = new Parser(source, name).Parse(out IReadOnlySet<string> variables);
-        return new ChatTemplate(source, name, body, variables);
+        return new ChatTemplate(source, name, body, variables, prepare);
     }
 
     /// <summary>Renders the template.</summary>
@@ -55,6 +60,8 @@ public sealed class ChatTemplate
     /// <inheritdoc cref="Render"/>
     public RenderedPrompt RenderPrompt(IReadOnlyDictionary<string, TemplateValue> variables, TemplateOptions? options = null)
     {
+        if (_prepare is not null && variables.TryGetValue("messages", out TemplateValue messages))
+            variables = new Dictionary<string, TemplateValue>(variables, StringComparer.Ordinal) { ["messages"] = _prepare(messages) };
         var context = new RenderContext(Name, options ?? TemplateOptions.Default);
         context.Enter(_body.Depth);
         _body.Execute(context, new Scope(null, variables));

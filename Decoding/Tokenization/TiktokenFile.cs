@@ -50,9 +50,38 @@ internal static class TiktokenFile
     /// <exception cref="InvalidModelException">It is no such file, or contradicts itself.</exception>
     public static GgufVocabulary ReadTekken(ReadOnlyMemory<byte> json, string file)
     {
-        JsonElement root = ModelFolder.ParseObject(file, json.ToArray(), allowsDuplicates: true);
-        JsonElement config = Member(root, "config", JsonValueKind.Object);
-        int count = Number(config, "default_vocab_size"), specials = Number(config, "default_num_special_tokens");
+        JsonElement root = ModelFolder.ParseObject(file, json, allowsDuplicates: true);
+        int count = Number(Config(root, file), "default_vocab_size", file);
+        string[] special = Special(root, file);
+        int specials = special.Length;
+        var tokens = new List<string?>();
+        foreach (JsonElement one in Member(root, "vocab", JsonValueKind.Array, file).EnumerateArray())
+        {
+            int rank = Number(one, "rank", file);
+            // Files hold more than the model has.
+            if (rank < count - specials)
+                Put(tokens, rank, Decoded(Encoding.UTF8.GetBytes(Text(one, "token_bytes", file)), file, $"vocab rank {rank}"), file, $"vocab rank {rank}");
+        }
+
+        return Build(tokens, [], special, file, "tekken") with { BosId = Array.IndexOf(special, "<s>") is >= 0 and int bos ? bos : null, AddBos = true };
+    }
+
+    /// <summary>What a tekken.json says about conversations: the version of their format, null where it states none, and the control tokens.</summary>
+    /// <param name="json">The whole file.</param>
+    /// <param name="file">Its path, for errors.</param>
+    /// <exception cref="InvalidModelException">It is no such file, or contradicts itself.</exception>
+    public static (string? Version, IReadOnlyList<string> Special) ReadTekkenFormat(ReadOnlyMemory<byte> json, string file)
+    {
+        JsonElement root = ModelFolder.ParseObject(file, json, allowsDuplicates: true);
+        return (Config(root, file).TryGetProperty("version", out _) ? Text(Config(root, file), "version", file) : null, Special(root, file));
+    }
+
+    private static JsonElement Config(JsonElement root, string file) => Member(root, "config", JsonValueKind.Object, file);
+
+    private static string[] Special(JsonElement root, string file)
+    {
+        JsonElement config = Config(root, file);
+        int count = Number(config, "default_vocab_size", file), specials = Number(config, "default_num_special_tokens", file);
         if (specials > count)
             throw new InvalidModelException(file, "config.default_num_special_tokens", $"{specials} of {count} tokens");
         string[] special = [.. Enumerable.Range(0, specials).Select(i => $"<SPECIAL_{i}>")];
@@ -60,53 +89,48 @@ internal static class TiktokenFile
         {
             foreach (JsonElement one in named.EnumerateArray())
             {
-                int rank = Number(one, "rank");
+                int rank = Number(one, "rank", file);
                 if (rank >= specials)
                     throw new InvalidModelException(file, "special_tokens", $"rank {rank} of {specials}");
-                special[rank] = Text(one, "token_str");
+                special[rank] = Text(one, "token_str", file);
             }
         }
         else
         {
             // Older files leave them to the program, which knows these.
-            string[] known = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[IMG]", "<pad>", "[IMG_BREAK]", "[IMG_END]"];
+            string[] known =
+            [
+                "<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[TOOL_CALLS]",
+                "[IMG]", "<pad>", "[IMG_BREAK]", "[IMG_END]", "[PREFIX]", "[MIDDLE]", "[SUFFIX]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]",
+            ];
             known.AsSpan(0, Math.Min(known.Length, specials)).CopyTo(special);
         }
 
-        var tokens = new List<string?>();
-        foreach (JsonElement one in Member(root, "vocab", JsonValueKind.Array).EnumerateArray())
+        return special;
+    }
+
+    private static JsonElement Member(JsonElement of, string name, JsonValueKind kind, string file) =>
+        of.ValueKind == JsonValueKind.Object && of.TryGetProperty(name, out JsonElement value) && value.ValueKind == kind
+            ? value
+            : throw new InvalidModelException(file, name, $"{kind} expected");
+
+    private static int Number(JsonElement of, string name, string file) =>
+        of.ValueKind == JsonValueKind.Object && of.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number
+        && value.TryGetInt32(out int number) && number >= 0 && number < MostTokens
+            ? number
+            : throw new InvalidModelException(file, name, $"a number from 0 to {MostTokens - 1} expected");
+
+    private static string Text(JsonElement of, string name, string file)
+    {
+        try
         {
-            int rank = Number(one, "rank");
-            // Files hold more than the model has.
-            if (rank < count - specials)
-                Put(tokens, rank, Decoded(Encoding.UTF8.GetBytes(Text(one, "token_bytes")), file, $"vocab rank {rank}"), file, $"vocab rank {rank}");
+            return of.ValueKind == JsonValueKind.Object && of.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String
+                ? value.GetString()!
+                : throw new InvalidModelException(file, name, "a string expected");
         }
-
-        return Build(tokens, [], special, file, "tekken") with { BosId = Array.IndexOf(special, "<s>") is >= 0 and int bos ? bos : null, AddBos = true };
-
-        JsonElement Member(JsonElement of, string name, JsonValueKind kind) =>
-            of.ValueKind == JsonValueKind.Object && of.TryGetProperty(name, out JsonElement value) && value.ValueKind == kind
-                ? value
-                : throw new InvalidModelException(file, name, $"{kind} expected");
-
-        int Number(JsonElement of, string name) =>
-            of.ValueKind == JsonValueKind.Object && of.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number
-            && value.TryGetInt32(out int number) && number >= 0 && number < MostTokens
-                ? number
-                : throw new InvalidModelException(file, name, $"a number from 0 to {MostTokens - 1} expected");
-
-        string Text(JsonElement of, string name)
+        catch (InvalidOperationException error)
         {
-            try
-            {
-                return of.ValueKind == JsonValueKind.Object && of.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String
-                    ? value.GetString()!
-                    : throw new InvalidModelException(file, name, "a string expected");
-            }
-            catch (InvalidOperationException error)
-            {
-                throw new InvalidModelException(file, name, "the string is not well-formed Unicode", error);
-            }
+            throw new InvalidModelException(file, name, "the string is not well-formed Unicode", error);
         }
     }
 

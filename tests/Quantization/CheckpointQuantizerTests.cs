@@ -92,6 +92,25 @@ public sealed class CheckpointQuantizerTests
     }
 
     [Test]
+    public void TokenizersAndTemplatesComeAlong()
+    {
+        string source = MakeModel(), target = Path.Combine(_folder, "out");
+        string[] files =
+        [
+            "chat_template.jinja", "chat_template.json", "processor_config.json", "tokenizer_config.json", "tekken.json", "tokenizer.model", "tokenizer.model.v3",
+            Path.Combine("additional_chat_templates", "tool_use.jinja"), Path.Combine("additional_chat_templates", "rag.jinja"),
+        ];
+        Directory.CreateDirectory(Path.Combine(source, "additional_chat_templates"));
+        foreach (string file in files)
+            File.WriteAllText(Path.Combine(source, file), file);
+        File.WriteAllText(Path.Combine(source, "additional_chat_templates", "huge.bin"), "no template");
+        CheckpointQuantizer.Quantize(source, target, new QuantizeOptions { GroupSize = GroupSize }, null, default);
+        foreach (string file in files)
+            Assert.That(File.ReadAllText(Path.Combine(target, file)), Is.EqualTo(file));
+        Assert.That(Directory.EnumerateFiles(Path.Combine(target, "additional_chat_templates")).Count(), Is.EqualTo(2));
+    }
+
+    [Test]
     public void LargeModelsAreWrittenInShards()
     {
         string source = MakeModel();

@@ -29,7 +29,7 @@ public sealed class PromptTests
     }
 
     private ChatPromptBuilder.Result Build(IReadOnlyList<ChatMessage> messages, ChatOptions? options = null) => new ChatPromptBuilder(_model).Build(
-        messages, options?.Instructions, ChatRequestOptions.Read(options, _model.ChatTemplate!, "tiny", new PortableChatClient(_model)), default);
+        messages, options?.Instructions, ChatRequestOptions.Read(options, _model.ChatTemplates!, "tiny", new PortableChatClient(_model)), default);
 
     private static int Count(ModelPrompt prompt, int token) => prompt.Tokens.Count(t => t == token);
 
@@ -133,7 +133,7 @@ public sealed class PromptTests
             Is.EqualTo("x True <|im_end|>"));
 
         string Text(ChatOptions options) => new ChatPromptBuilder(model)
-            .Build([new(ChatRole.User, "x")], null, ChatRequestOptions.Read(options, model.ChatTemplate!, "tiny", client), default).Text;
+            .Build([new(ChatRole.User, "x")], null, ChatRequestOptions.Read(options, model.ChatTemplates!, "tiny", client), default).Text;
     }
 
     [Test]

@@ -31,7 +31,7 @@ internal sealed class LoadedVisionModel : IDisposable
 
     public ChatPromptBuilder.Result Prompt(IReadOnlyList<ChatMessage> messages)
     {
-        ChatRequestOptions options = ChatRequestOptions.Read(null, Model.ChatTemplate!, Model.ModelId, new PortableChatClient(Model));
+        ChatRequestOptions options = ChatRequestOptions.Read(null, Model.ChatTemplates!, Model.ModelId, new PortableChatClient(Model));
         return new ChatPromptBuilder(Model).Build(messages, null, options, default);
     }
 
