@@ -39,14 +39,14 @@ public sealed partial class PortableModel : IDisposable
         Path = description.Checkpoint.Path;
         ModelId = options.ModelId ?? System.IO.Path.GetFileNameWithoutExtension(System.IO.Path.TrimEndingDirectorySeparator(description.Checkpoint.Path));
         Config = description.Decoder.Config;
+        Task<Tokenizer> reading = Task.Run(() => ReadTokenizer(description), CancellationToken.None);
         try
         {
-            Tokenizer = ModelFiles.ReadTokenizer(description.Checkpoint);
-            if (Tokenizer.VocabularySize > Config.VocabularySize)
-                throw new InvalidModelException(Path, "tokenizer", $"it has {Tokenizer.VocabularySize} tokens, the embedding only {Config.VocabularySize} rows");
+            // Weights of an engine file are there at once; those of a checkpoint are not worth packing when the tokenizer is broken.
+            if (description.Checkpoint.Engine is null)
+                reading.GetAwaiter().GetResult();
             ChatTemplates = ReadTemplates(description.Checkpoint, out UnsupportedException? problem);
             TemplateProblem = problem;
-            SpecialTokens = ModelFiles.ReadSpecialTokens(description.Checkpoint, Tokenizer);
             // Weights of an engine file are used where they lie; what is owned first is given back last.
             if (description.Checkpoint.KeepMapped() is { } mapping)
                 Own(mapping);
@@ -59,12 +59,16 @@ public sealed partial class PortableModel : IDisposable
             Decoder = new Decoder(Config, weights);
             _session = Own(new DecoderSession(
                 device, stream, Decoder, plan.ContextTokens, options.PrefillChunkTokens));
+            Tokenizer = reading.GetAwaiter().GetResult();
+            SpecialTokens = ModelFiles.ReadSpecialTokens(description.Checkpoint, Tokenizer);
             _loop = new GenerationLoop(_session, stream, Images, Config.Rope.Axes, Config.EndTokens, Config.VocabularySize);
             _engine = new EngineThread($"portable {ModelId}");
         }
         catch
         {
             FreeOwned();
+            // Nobody is left to be told of a second error.
+            _ = reading.ContinueWith(static failed => failed.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             throw;
         }
 
@@ -73,6 +77,14 @@ public sealed partial class PortableModel : IDisposable
             _owned.Add(resource);
             return resource;
         }
+    }
+
+    private static Tokenizer ReadTokenizer(ModelDescription description)
+    {
+        Tokenizer tokenizer = ModelFiles.ReadTokenizer(description.Checkpoint);
+        int rows = description.Decoder.Config.VocabularySize;
+        return tokenizer.VocabularySize <= rows ? tokenizer
+            : throw new InvalidModelException(description.Checkpoint.Path, "tokenizer", $"it has {tokenizer.VocabularySize} tokens, the embedding only {rows} rows");
     }
 
     private static ChatTemplates? ReadTemplates(Checkpoint checkpoint, out UnsupportedException? problem)

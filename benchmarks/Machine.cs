@@ -17,6 +17,9 @@ internal static partial class Machine
     /// <summary>The most resident bytes so far, mapped files included.</summary>
     public static long PeakBytes() => Status("VmHWM:");
 
+    /// <summary>Resident bytes of mapped files, which processes that map them too share.</summary>
+    public static long SharedBytes() => Status("RssFile:");
+
     /// <summary>Makes the system forget a file's pages, so that the next read comes from disk.</summary>
     public static void DropFromCache(string path)
     {

@@ -25,6 +25,9 @@ switch (mode)
     case "requantize" when args.Length > 2:
         GgufFiles.Requantize(args[1], args[2]);
         return 0;
+    case "start" when args.Length > 2:
+        await StartBenchmark.Run(threads, args[2]);
+        return 0;
     case "bandwidth":
         PackedBenchmarks.Bandwidth(threads);
         return 0;
@@ -41,6 +44,7 @@ switch (mode)
               tile      the inner kernels on data in the first-level cache, one core: GOPS and GB/s
               load      a checkpoint of 1.1 GB in AutoAWQ's layout into packed form, against reading and packing alone, and its
                         memory; FILTER names the folder that the checkpoint is written to (Linux)
+              start     from opening a model (FILTER names it) to accepting a prompt, and the memory of that (Linux)
               bandwidth what a plain read of 512 MiB of memory reaches, GB/s
               pool      what a section of the worker pool costs
             Portable.Benchmarks gguf 0.5b|1.5b q4_0|q4_k_m FILE    a GGUF file of random weights in the sizes of Qwen2.5

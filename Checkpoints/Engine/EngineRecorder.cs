@@ -57,6 +57,13 @@ internal sealed class EngineRecorder : Checkpoint
         return files;
     }
 
+    /// <summary>Puts a file into the engine file, instead of the one of that name that was read.</summary>
+    public void Put(string name, byte[] bytes)
+    {
+        lock (_gate)
+            _files[name] = bytes;
+    }
+
     public override bool HasMatrix(string module)
     {
         bool hasOne = _source.HasMatrix(module);
@@ -101,7 +108,7 @@ internal sealed class EngineRecorder : Checkpoint
         EngineSection[] files = [.. _files.Select(file => writer.Write(file.Key, stream => stream.Write(file.Value)))];
         EngineSection? metadata = WritePairs("metadata", Metadata), projector = WritePairs("projector", ProjectorMetadata);
         cancellation.ThrowIfCancellationRequested();
-        IEnumerable<string> paths = Tensors.Select(static t => t.File).Distinct(StringComparer.Ordinal).Concat(_files.Keys.Select(name => IOPath.Combine(Path, name)));
+        IEnumerable<string> paths = Tensors.Select(static t => t.File).Distinct(StringComparer.Ordinal).Concat(_files.Keys.Select(name => IOPath.Combine(Path, name)).Where(File.Exists));
         writer.Finish(new EngineIndex
         {
             Producer = $"Portable {typeof(EngineRecorder).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0]}",

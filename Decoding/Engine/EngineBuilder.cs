@@ -1,5 +1,6 @@
 using Portable.Checkpoints;
 using Portable.Decoding.Model;
+using Portable.Decoding.Tokenization;
 
 namespace Portable.Decoding;
 
@@ -57,8 +58,16 @@ public static class EngineBuilder
         string layout = device.WeightLayout
             ?? throw new UnsupportedException($"An engine file for {device.Info.Id}", "the device has no layout for files");
         using var writer = new EngineFileWriter(output);
-        ModelFiles.ReadSpecialTokens(recorder, ModelFiles.ReadTokenizer(recorder));
-        ModelFiles.ReadTemplate(recorder);
+        Tokenizer tokenizer = ModelFiles.ReadTokenizer(recorder);
+        ModelFiles.ReadSpecialTokens(recorder, tokenizer);
+        try
+        {
+            ModelFiles.ReadTemplates(recorder);
+        }
+        catch (UnsupportedException)
+        {
+            // A model without a usable template answers plain prompts, from an engine file too.
+        }
 
         var weights = new List<EngineSection>();
         var keys = new HashSet<string>(StringComparer.Ordinal);
@@ -85,6 +94,13 @@ public static class EngineBuilder
         }
 
         string arguments = (backend == BackendSelector.Auto ? "" : $" --backend {backend}") + EngineInfo.Arguments(deviceOptions.Numerics);
+        if (CompiledVocabulary.Write(tokenizer.Parts) is { } compiled)
+        {
+            recorder.Put(CompiledVocabulary.FileName, compiled);
+            if (recorder.TryReadFile(ModelFiles.TokenizerFile, out byte[]? json))
+                recorder.Put(ModelFiles.TokenizerFile, TokenizerJson.WithoutVocabulary(json));
+        }
+
         recorder.Finish(writer, layout, arguments, weights, cancellation);
         return new EngineSummary(output, layout, device.Info, weights.Count, new FileInfo(output).Length, recorder.Tensors.Sum(static t => t.Bytes));
     }

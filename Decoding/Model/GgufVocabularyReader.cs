@@ -8,7 +8,7 @@ internal static class GgufVocabularyReader
 {
     private const string Prefix = "tokenizer.ggml.";
 
-    public static GgufVocabulary Read(Checkpoint checkpoint)
+    public static GgufVocabulary Read(Checkpoint checkpoint, CompiledVocabulary? compiled)
     {
         GgufMetadata metadata = checkpoint.Metadata!;
         return new GgufVocabulary
@@ -18,7 +18,8 @@ internal static class GgufVocabularyReader
             Architecture = metadata.TryGetString("general.architecture", out string? architecture) ? architecture : null,
             Tokens = metadata.GetStringArray(Prefix + "tokens"),
             Scores = metadata.TryGetFloatArray(Prefix + "scores", out float[]? scores) ? scores : null,
-            Merges = metadata.TryGetStringArray(Prefix + "merges", out string[]? merges) ? merges : null,
+            CompiledMerges = compiled?.Merges,
+            Merges = compiled is null && metadata.TryGetStringArray(Prefix + "merges", out string[]? merges) ? merges : null,
             TokenTypes = metadata.TryGetInt32Array(Prefix + "token_type", out int[]? types) ? types : null,
             BosId = Id("bos_token_id"),
             EosId = Id("eos_token_id"),

@@ -10,6 +10,9 @@ namespace Portable.Decoding;
 /// </summary>
 public static class ModelFiles
 {
+    /// <summary>The file of a folder that most tokenizers come in.</summary>
+    internal const string TokenizerFile = "tokenizer.json";
+
     /// <summary>The model's checkpoint, with the projector file that is named or lies beside it; the caller owns it.</summary>
     /// <exception cref="InvalidModelException">A file is missing or broken.</exception>
     public static Checkpoint Open(ModelOptions options, IEnumerable<IImageEncoderFactory> factories)
@@ -43,10 +46,12 @@ public static class ModelFiles
     public static Tokenizer ReadTokenizer(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
+        CompiledVocabulary? compiled = checkpoint.Engine is not null && checkpoint.TryReadFile(CompiledVocabulary.FileName, out byte[]? stored)
+            ? CompiledVocabulary.Read(stored, checkpoint.Path) : null;
         if (checkpoint.Kind == CheckpointKind.Gguf)
-            return Tokenizer.FromGguf(GgufVocabularyReader.Read(checkpoint), checkpoint.Path);
-        if (checkpoint.TryReadFile("tokenizer.json", out byte[]? bytes))
-            return Tokenizer.FromJson(bytes, Path.Combine(checkpoint.Path, "tokenizer.json"));
+            return Tokenizer.FromGguf(GgufVocabularyReader.Read(checkpoint, compiled), checkpoint.Path);
+        if (checkpoint.TryReadFile(TokenizerFile, out byte[]? bytes))
+            return TokenizerJson.Read(bytes.AsMemory(bytes.AsSpan().StartsWith("\uFEFF"u8) ? 3 : 0), Path.Combine(checkpoint.Path, TokenizerFile), compiled);
         if (ReadSentencePiece(checkpoint, out string pieces) is { } sentencePiece)
             return Tokenizer.FromGguf(sentencePiece, pieces);
         foreach (string name in (ReadOnlySpan<string>)["tekken.json", "qwen.tiktoken"])

@@ -48,7 +48,7 @@ internal static class GgufTokenizer
         {
             Vocabulary = vocabulary,
             Model = new BytePairModel(
-                vocabulary, byScores ? MergesByScore(source, vocabulary, file) : ReadMerges(source, vocabulary, file), byteFallback: false)
+                vocabulary, source.CompiledMerges ?? (byScores ? MergesByScore(source, vocabulary, file) : ReadMerges(source, vocabulary, file)), byteFallback: false)
             { IgnoreMerges = ignoreMerges },
             AddedTokens = ReadAddedTokens(source, stripRight: false),
             Normalizer = normalizer,
@@ -78,7 +78,7 @@ internal static class GgufTokenizer
         {
             Vocabulary = vocabulary,
             Model = new BytePairModel(
-                vocabulary, byScores ? MergesByScore(source, vocabulary, file) : ReadMerges(source, vocabulary, file), byteFallback: true)
+                vocabulary, source.CompiledMerges ?? (byScores ? MergesByScore(source, vocabulary, file) : ReadMerges(source, vocabulary, file)), byteFallback: true)
             {
                 FuseUnknown = true,
                 UnknownId = source.UnknownId ?? -1,

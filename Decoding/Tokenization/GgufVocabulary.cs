@@ -9,6 +9,9 @@ public sealed record GgufVocabulary
     /// <summary><c>tokenizer.ggml.model</c>: gpt2, llama, gemma4, t5, bert.</summary>
     public required string Model { get; init; }
 
+    /// <summary>The merges, where they were made before.</summary>
+    internal MergeTable? CompiledMerges { get; init; }
+
     /// <summary><c>tokenizer.ggml.pre</c>: how text is split before the merges.</summary>
     public string? Pre { get; init; }
 

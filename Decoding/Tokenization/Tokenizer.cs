@@ -23,8 +23,12 @@ public sealed partial class Tokenizer
     private readonly bool _byteLevel;
     private readonly bool _byteFallback;
 
+    /// <summary>What it was built of.</summary>
+    internal TokenizerParts Parts { get; }
+
     internal Tokenizer(TokenizerParts parts)
     {
+        Parts = parts;
         _vocabulary = parts.Vocabulary;
         _normalizer = parts.Normalizer;
         _decoders = parts.Decoders;

@@ -23,7 +23,7 @@ internal static partial class TokenizerJson
     // These models try every token at every place of a text: the longest token bounds their work.
     private const int LongestTriedToken = 1024;
 
-    private static TokenModel ReadModel(JsonField model, string kind, Vocabulary vocabulary, double[] scores)
+    private static TokenModel ReadModel(JsonField model, string kind, Vocabulary vocabulary, double[] scores, MergeTable? compiled)
     {
         if (kind is "Unigram" or "WordPiece" && vocabulary.LongestToken > LongestTriedToken)
         {
@@ -34,7 +34,7 @@ internal static partial class TokenizerJson
         switch (kind)
         {
             case "BPE":
-                return ReadBytePair(model, vocabulary);
+                return ReadBytePair(model, vocabulary, compiled);
             case "Unigram":
                 JsonField unknown = model["unk_id"];
                 if (vocabulary.Size == 0)
@@ -126,7 +126,7 @@ internal static partial class TokenizerJson
         }
     }
 
-    private static BytePairModel ReadBytePair(JsonField model, Vocabulary vocabulary)
+    private static BytePairModel ReadBytePair(JsonField model, Vocabulary vocabulary, MergeTable? compiled)
     {
         JsonField dropout = model["dropout"];
         if (!dropout.IsNull && dropout.Number() != 0)
@@ -139,7 +139,7 @@ internal static partial class TokenizerJson
         JsonField merges = model["merges"];
         if (!merges.IsArray)
             throw merges.Bad("a list of merges expected");
-        var table = new MergeTable(merges.Element.GetArrayLength());
+        MergeTable table = compiled ?? new MergeTable(merges.Element.GetArrayLength());
         int rank = 0;
         foreach (JsonElement merge in merges.Element.EnumerateArray())
         {

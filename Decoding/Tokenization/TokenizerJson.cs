@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Portable.Decoding.Tokenization;
 
@@ -11,12 +13,16 @@ internal static partial class TokenizerJson
     // How far ids may run past the number of tokens: files leave gaps, but a table can't be had for any number.
     private const int IdSlack = 1 << 20;
 
-    public static Tokenizer Read(ReadOnlyMemory<byte> json, string file)
+    /// <summary>Reads a file.</summary>
+    /// <param name="json">Its content.</param>
+    /// <param name="file">Its name, for errors.</param>
+    /// <param name="compiled">The vocabulary and merges, where the file comes without them.</param>
+    public static Tokenizer Read(ReadOnlyMemory<byte> json, string file, CompiledVocabulary? compiled = null)
     {
         try
         {
             using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 32 });
-            return new Tokenizer(Read(new JsonField(document.RootElement, file, "")));
+            return new Tokenizer(Read(new JsonField(document.RootElement, file, ""), compiled));
         }
         catch (JsonException e)
         {
@@ -24,11 +30,21 @@ internal static partial class TokenizerJson
         }
     }
 
-    private static TokenizerParts Read(JsonField root)
+    /// <summary>A file without the vocabulary and merges of its model.</summary>
+    public static byte[] WithoutVocabulary(byte[] json)
+    {
+        JsonNode root = JsonNode.Parse(json.AsSpan(json.AsSpan().StartsWith("\uFEFF"u8) ? 3 : 0))!;
+        root["model"]!["vocab"] = new JsonObject();
+        root["model"]!["merges"] = new JsonArray();
+        return Encoding.UTF8.GetBytes(root.ToJsonString());
+    }
+
+    private static TokenizerParts Read(JsonField root, CompiledVocabulary? compiled)
     {
         JsonField model = root["model"];
         string kind = ModelKind(model);
-        Vocabulary vocabulary = kind == "Unigram" ? ReadPieces(model["vocab"], out double[] scores) : ReadVocabulary(model["vocab"], out scores);
+        double[] scores = [];
+        Vocabulary vocabulary = compiled is not null && kind == "BPE" ? compiled.Vocabulary : kind == "Unigram" ? ReadPieces(model["vocab"], out scores) : ReadVocabulary(model["vocab"], out scores);
         var decoders = new List<DecoderStageFactory>();
         var decoding = new DecoderState();
         if (root["decoder"].IsNull)
@@ -48,7 +64,7 @@ internal static partial class TokenizerJson
         return new TokenizerParts
         {
             Vocabulary = vocabulary,
-            Model = ReadModel(model, kind, vocabulary, scores),
+            Model = ReadModel(model, kind, vocabulary, scores, compiled?.Merges),
             AddedTokens = added,
             Normalizer = ReadNormalizer(root["normalizer"]),
             PreTokenizers = stages,

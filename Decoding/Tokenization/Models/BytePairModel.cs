@@ -27,6 +27,9 @@ internal sealed class BytePairModel : TokenModel
             _beforeMark = FindBeforeMark(vocabulary);
     }
 
+    /// <summary>The merges.</summary>
+    public MergeTable Merges => _merges;
+
     /// <summary>A piece that is a token is that token, whatever the merges say.</summary>
     public bool IgnoreMerges { get; init; }
 

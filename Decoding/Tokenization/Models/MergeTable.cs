@@ -53,6 +53,13 @@ internal sealed class MergeTable
         return true;
     }
 
+    /// <summary>All merges: the pairs (left in the upper half), their ranks and what they make, ordered by pair.</summary>
+    public (ulong[] Pairs, int[] Ranks, int[] Results) Entries()
+    {
+        int[] taken = [.. Enumerable.Range(0, _pairs.Length).Where(at => _pairs[at] != Free).OrderBy(at => _pairs[at])];
+        return ([.. taken.Select(at => _pairs[at])], [.. taken.Select(at => _ranks[at])], [.. taken.Select(at => _results[at])]);
+    }
+
     private static ulong Pair(int left, int right) => (ulong)(uint)left << 32 | (uint)right;
 
     private int Place(ulong pair)

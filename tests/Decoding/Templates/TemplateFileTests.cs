@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 using Portable.Checkpoints;
-using Portable.Checkpoints.Tests;
 using Portable.Decoding;
 using Portable.Decoding.Chat;
 using Portable.Decoding.Templates;
