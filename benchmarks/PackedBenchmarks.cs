@@ -58,6 +58,37 @@ internal static unsafe class PackedBenchmarks
         }
     }
 
+    /// <summary>One row times a large matrix of 16-bit weights, as a language model's head is.</summary>
+    public static void Head(int threads)
+    {
+        const int Rows = 65536, Columns = 1536;
+        using var pool = new WorkerPool(threads);
+        using var workspace = new CpuWorkspace(threads);
+        foreach (WeightEncoding encoding in new[] { WeightEncoding.BFloat16, WeightEncoding.Float16 })
+        {
+            using WeightMatrix matrix = WeightMatrix.Allocate("random", Rows, Columns, new(encoding));
+            var random = new Random(1);
+            for (int row = 0; row < Rows; row++)
+            {
+                Span<ushort> codes = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ushort>(matrix.Codes(row));
+                for (int k = 0; k < Columns; k++)
+                    codes[k] = encoding == WeightEncoding.Float16 ? BitConverter.HalfToUInt16Bits((Half)random.NextSingle()) : (ushort)(BitConverter.SingleToUInt32Bits(random.NextSingle()) >> 16);
+            }
+
+            using CanonicalMatrix canonical = CanonicalMatrix.Copy(matrix);
+            float[] x = new float[Columns], y = new float[Rows];
+            Array.Fill(x, 0.5f);
+            double bytes = 2.0 * Rows * Columns;
+            fixed (float* px = x, py = y)
+            {
+                nint ix = (nint)px, iy = (nint)py;
+                double product = Measure.Best(1, () => canonical.Multiply(new FloatRows((float*)ix, Columns, 1, Columns), new FloatRows((float*)iy, Rows, 1, Rows), null, false, pool, workspace));
+                double read = Measure.Best(1, () => Read(pool, canonical.Block.Data, (long)bytes));
+                Console.WriteLine($"{encoding,-10} {threads} threads: {product * 1e3:f1} ms, {bytes / product / 1e9:f1} GB/s; plain read {bytes / read / 1e9:f1} GB/s");
+            }
+        }
+    }
+
     public static void Bandwidth(int threads)
     {
         const long Bytes = 512 << 20;

@@ -28,6 +28,9 @@ switch (mode)
     case "start" when args.Length > 2:
         await StartBenchmark.Run(threads, args[2]);
         return 0;
+    case "head":
+        PackedBenchmarks.Head(threads);
+        return 0;
     case "bandwidth":
         PackedBenchmarks.Bandwidth(threads);
         return 0;
@@ -45,6 +48,7 @@ switch (mode)
               load      a checkpoint of 1.1 GB in AutoAWQ's layout into packed form, against reading and packing alone, and its
                         memory; FILTER names the folder that the checkpoint is written to (Linux)
               start     from opening a model (FILTER names it) to accepting a prompt, and the memory of that (Linux)
+              head      one row times a large 16-bit matrix, as a language model's head is: GB/s beside a plain read
               bandwidth what a plain read of 512 MiB of memory reaches, GB/s
               pool      what a section of the worker pool costs
             Portable.Benchmarks gguf 0.5b|1.5b q4_0|q4_k_m FILE    a GGUF file of random weights in the sizes of Qwen2.5

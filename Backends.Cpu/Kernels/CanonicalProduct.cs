@@ -90,6 +90,21 @@ internal static unsafe class CanonicalProduct
             {
                 int padded = Math.Min(BlockColumns, job->Padded - start);
                 float* x = job->Packed + ((long)count * start);
+                if (count < 3 && n == SixteenBitDots.Rows && start + padded <= job->W.Columns
+                    && job->W.Format.Encoding is WeightEncoding.Float16 or WeightEncoding.BFloat16)
+                {
+                    ushort* codes = (ushort*)job->W.Codes + ((long)row * job->W.Columns) + start;
+                    for (int t = 0; t < count; t++)
+                    {
+                        if (job->W.Format.Encoding == WeightEncoding.Float16)
+                            SixteenBitDots.Run<TSimd, TVector, SixteenBitDots.Halves>(x + (t * padded), codes, job->W.Columns, padded, job->Y.Row(t) + row);
+                        else
+                            SixteenBitDots.Run<TSimd, TVector, SixteenBitDots.BFloats>(x + (t * padded), codes, job->W.Columns, padded, job->Y.Row(t) + row);
+                    }
+
+                    continue;
+                }
+
                 float* w = scratch;
                 nint stride = padded;
                 // float32 rows that few rows of x will use are read where they lie.
