@@ -11,8 +11,11 @@ internal static class EngineSource
     private const int SampleBytes = 64 << 10;
 
     /// <summary>A file as it is; null where it does not exist or cannot be read.</summary>
+    /// <param name="path">An absolute path, from an engine file that nobody vouches for: another machine is never asked.</param>
     public static EngineSourceFile? Sample(string path)
     {
+        if (path.StartsWith(@"\\", StringComparison.Ordinal) || path.StartsWith("//", StringComparison.Ordinal) || !Path.IsPathFullyQualified(path))
+            return null;
         try
         {
             long length = FileLength.Of(path);
@@ -29,7 +32,7 @@ internal static class EngineSource
 
             return new EngineSourceFile(path, length, Convert.ToHexString(hash.GetHashAndReset()));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             return null;
         }

@@ -214,8 +214,9 @@ internal ref partial struct PngReader
         {
             return stream.ReadAtLeast(to, to.Length, throwOnEndOfStream: false);
         }
-        catch (InvalidDataException error)
+        catch (Exception error) when (error is InvalidDataException or IOException)
         {
+            // The second is what data that asks for a preset dictionary ends in.
             throw _file.Broken("the PNG's pixel data is corrupt or truncated", error);
         }
     }

@@ -270,6 +270,28 @@ public sealed class EngineFileTests
         }
     }
 
+    [TestCase("a\0b")]
+    [TestCase("")]
+    [TestCase("model.safetensors")]
+    [TestCase(@"\\server\share\model.safetensors")]
+    [TestCase("//server/share/model.safetensors")]
+    [TestCase("/dev/zero")]
+    public async Task SourcesThatCannotBeAskedAreNot(string source)
+    {
+        using var tiny = new TinyModel(layers: 1);
+        await Build(tiny.Write());
+        byte[] sound = File.ReadAllBytes(Output);
+        int offset = (int)BitConverter.ToInt64(sound, 24);
+        var json = (JsonObject)JsonNode.Parse(sound.AsSpan(offset))!;
+        json["SourceFiles"] = new JsonArray(new JsonObject { ["Path"] = source, ["Bytes"] = 5, ["Sample"] = "" });
+        byte[] index = JsonSerializer.SerializeToUtf8Bytes<JsonNode>(json);
+        File.WriteAllBytes(Output, [.. EngineFormat.Header(offset + index.Length, offset, index), .. sound.AsSpan(EngineFormat.HeaderBytes, offset - EngineFormat.HeaderBytes), .. index]);
+        if (source == "/dev/zero")
+            Assert.Throws<InvalidModelException>(() => Checkpoint.Open(Output).Dispose(), "it is there, and another file");
+        else
+            Checkpoint.Open(Output).Dispose();
+    }
+
     [Test]
     public async Task AModelKeepsItsFileWhenAnotherIsBuiltInItsPlace()
     {

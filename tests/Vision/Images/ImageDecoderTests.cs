@@ -58,6 +58,16 @@ public sealed class ImageDecoderTests
     }
 
     [Test]
+    public void A_PNG_whose_data_asks_for_a_preset_dictionary_is_a_typed_error()
+    {
+        // Bit 5 of the second byte of a zlib stream; no PNG may have it.
+        byte[] data = [0x78, 0x20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+        byte[] png = Png(4, 4);
+        byte[] file = [.. png[..33], .. Chunk("IDAT"u8, data), .. Chunk("IEND"u8, [])];
+        Assert.Throws<InvalidInputException>(() => Decoder.Decode(file));
+    }
+
+    [Test]
     public void Files_with_random_bytes_changed_give_an_image_or_a_typed_error_and_nothing_else()
     {
         var random = new Random(5);
