@@ -1,7 +1,6 @@
 // Measures llama.cpp as node-llama-cpp ships it, by the protocol of `portable bench`: a prompt of random tokens, then
 // tokens decoded one by one; a short warm-up is not counted.
 //   npm ci && node bench.mjs MODEL.gguf [--prompt 512] [--generate 64] [--threads 2] [--repeat 3]
-import { readFileSync } from "node:fs";
 import { getLlama } from "node-llama-cpp";
 
 const model = process.argv[2];
@@ -44,7 +43,6 @@ for (let i = 0; i < repeat; i++)
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 console.log(JSON.stringify({
   engine: "llama.cpp (node-llama-cpp)", threads, prompt, generate, loadSeconds: load,
-  peakMemoryBytes: 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]),
   prefill: median(runs.map((r) => r.prefill)), decode: median(runs.map((r) => r.decode)), runs,
 }));
 await llama.dispose();

@@ -1,9 +1,7 @@
 // Measures llama.cpp as LLamaSharp ships it, through its thinnest interface, by the protocol of `portable bench`: a
 // prompt of random tokens, then tokens decoded one by one; the first run warms up and is not counted.
-//   dotnet run -c Release --project benchmarks/peers/llamasharp -- MODEL.gguf [threads] [prompt] [generate] [repeat] [avx2]
-// "avx2" takes the library that is built for AVX2 where the processor has more.
+//   dotnet run -c Release --project benchmarks/peers/llamasharp -- MODEL.gguf [threads] [prompt] [generate] [repeat]
 using System.Diagnostics;
-using System.Text.Json;
 using LLama;
 using LLama.Common;
 using LLama.Native;
@@ -12,15 +10,11 @@ int Option(int index, int whenAbsent) => args.Length > index ? int.Parse(args[in
 int threads = Option(1, 2), prompt = Option(2, 512), generate = Option(3, 64), repeat = Option(4, 3);
 
 NativeLibraryConfig.All.WithLogCallback((_, _) => { });
-if (args.Length > 5 && args[5] == "avx2")
-    NativeLibraryConfig.All.WithAvx(AvxLevel.Avx2);
-long start = Stopwatch.GetTimestamp();
 var parameters = new ModelParams(args[0])
 {
     ContextSize = (uint)(prompt + generate + 64), Threads = threads, BatchThreads = threads, GpuLayerCount = 0, BatchSize = (uint)prompt, UBatchSize = (uint)prompt,
 };
 using var weights = LLamaWeights.LoadFromFile(parameters);
-double loadSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 using LLamaContext context = weights.CreateContext(parameters);
 var random = new Random(0);
 var prefill = new List<double>();
@@ -51,14 +45,9 @@ for (int run = 0; run <= repeat; run++)
     decode.Add(generate / decodeSeconds);
 }
 
-Console.WriteLine(JsonSerializer.Serialize(new
-{
-    engine = "llama.cpp (LLamaSharp 0.30)", threads, prompt, generate, loadSeconds,
-    peakMemoryBytes = 1024 * long.Parse(File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM:")).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[^2]),
-    prefill = Median(prefill), decode = Median(decode),
-}));
-
-static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+prefill.Sort();
+decode.Sort();
+Console.WriteLine($"llama.cpp (LLamaSharp 0.30), {threads} threads: prefill {prefill[repeat / 2]:F0}, decode {decode[repeat / 2]:F1} tokens/s (medians of {repeat})");
 
 static int Best(Span<float> logits)
 {
