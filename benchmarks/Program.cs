@@ -1,5 +1,9 @@
+using System.Globalization;
 using Portable.Benchmarks;
+using Portable.Benchmarks.Comparison;
+using Portable.Benchmarks.Models;
 
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 string mode = args.FirstOrDefault() ?? "help";
 int threads = args.Length > 1 && int.TryParse(args[1], out int given) ? given : Math.Min(Environment.ProcessorCount, 2);
 switch (mode)
@@ -19,15 +23,33 @@ switch (mode)
     case "pool":
         PoolBenchmark.Run(threads);
         return 0;
+    case "bandwidth":
+        Console.WriteLine($"{threads} threads read {StreamingRead.Bandwidth(threads):f1} GB/s");
+        return 0;
+    case "gguf" when args.Length is 4 or 5:
+        ModelFile.Write(args[1], args[2], args[3], args.ElementAtOrDefault(4));
+        return 0;
+    case "compare" when args.Length > 2:
+        ComparisonRun.Measure(args[1], args[2], args[3..]);
+        return 0;
+    case "page" when args.Length is 2 or 3:
+        ComparisonPage.Write(args[1], args.ElementAtOrDefault(2));
+        return 0;
     default:
         Console.WriteLine("""
             Portable.Benchmarks MODE [THREADS [FILTER]]
-              decode    one row times packed matrices streamed from memory: GB/s beside a plain read in the same run;
-                        FILTER picks lines by a part of their shape and format, such as "1536x576 u4 g32 a"
-              prefill   many rows times packed matrices: GOPS (2 per multiply-add), quantisation of activations included
-              pack      packing canonical matrices, as loading does
-              tile      the inner kernels on data in the first-level cache, one core: GOPS and GB/s
-              pool      what a section of the worker pool costs
+              decode     one row times packed matrices streamed from memory: GB/s beside a plain read in the same run;
+                         FILTER picks lines by a part of their shape and format, such as "1536x576 u4 g32 a"
+              prefill    many rows times packed matrices: GOPS (2 per multiply-add), quantisation of activations included
+              pack       packing canonical matrices, as loading does
+              tile       the inner kernels on data in the first-level cache, one core: GOPS and GB/s
+              pool       what a section of the worker pool costs
+              bandwidth  memory read once from front to back: GB/s
+            Portable.Benchmarks gguf SHAPE TYPE OUT [SOURCE]
+              a model for measurements: SHAPE smollm2-135m (made of SOURCE, its Q4_1 file; TYPE q4_0),
+              qwen2.5-0.5b or qwen2.5-1.5b (random weights; TYPE q4_0 or q4_k_m)
+            Portable.Benchmarks compare WORK OUT [OPTIONS]   what compare.sh calls, after it has built and fetched everything
+            Portable.Benchmarks page OUT [PAGE]              OUT/results.json into a table and plots, and into PAGE
             """);
         return mode == "help" ? 0 : 1;
 }
