@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Portable.Backends.Cpu;
+using Portable.Benchmarks.Models;
 using Portable.Checkpoints;
 using Portable.Decoding;
 using Portable.Decoding.Architecture;
@@ -18,10 +19,10 @@ internal static unsafe class LoadBenchmark
 
     public static void Run(int threads, string? folder)
     {
-        ModelShape shape = ModelShape.All[^1];
+        QwenModel shape = QwenModel.All[^1];
         folder ??= Path.Combine(Path.GetTempPath(), $"portable-awq-{shape.Name}");
         Console.WriteLine($"writing {folder} unless it is there");
-        SyntheticModel.WriteAwq(folder, shape);
+        AwqFolder.Write(folder, shape);
         string file = Path.Combine(folder, "model.safetensors");
         long size = new FileInfo(file).Length;
         Console.WriteLine($"{Machine.Processor}, {PackedKernels.Best}, {threads} threads; {size / 1e9:f2} GB; medians of {Rounds}, seconds");
@@ -90,7 +91,7 @@ internal static unsafe class LoadBenchmark
     }
 
     /// <summary>From tensors in memory to packed weights, as a load does it, and the part of it that makes canonical matrices of the tensors.</summary>
-    private static (double Seconds, double Unpacking) Pack(string folder, ModelShape shape, int threads)
+    private static (double Seconds, double Unpacking) Pack(string folder, QwenModel shape, int threads)
     {
         var backend = new CpuBackend();
         DeviceOptions options = new() { Numerics = NumericMode.Fast, Threads = threads };

@@ -46,7 +46,7 @@ internal static unsafe class PackedBenchmarks
                     nint ix = (nint)px, iy = (nint)py;
                     double Product(int m) => Measure.TenthPercentile(0.1, copies.Length, i =>
                         PackedProduct.Multiply(copies.AsSpan(i, 1), (float*)ix, columns, m, (float*)iy, rows, null, false, pool, scratch));
-                    double read = Measure.TenthPercentile(0.1, copies.Length, i => Read(pool, copies[i].Panels, copies[i].Bytes));
+                    double read = Measure.TenthPercentile(0.1, copies.Length, i => StreamingRead.Run(pool, copies[i].Panels, copies[i].Bytes));
                     double one = Product(1), two = Product(2), four = Product(4);
                     double size = copies[0].Bytes;
                     Console.WriteLine($"{rows + "x" + columns,-14}{name,-16}{one * 1e6,9:f1}{size / one / 1e9,8:f1}{size / read / 1e9,8:f1}{read / one,8:f2}{two / one,8:f2}{four / one,8:f2}");
@@ -83,20 +83,10 @@ internal static unsafe class PackedBenchmarks
             {
                 nint ix = (nint)px, iy = (nint)py;
                 double product = Measure.Best(1, () => canonical.Multiply(new FloatRows((float*)ix, Columns, 1, Columns), new FloatRows((float*)iy, Rows, 1, Rows), null, false, pool, workspace));
-                double read = Measure.Best(1, () => Read(pool, canonical.Block.Data, (long)bytes));
+                double read = Measure.Best(1, () => StreamingRead.Run(pool, canonical.Block.Data, (long)bytes));
                 Console.WriteLine($"{encoding,-10} {threads} threads: {product * 1e3:f1} ms, {bytes / product / 1e9:f1} GB/s; plain read {bytes / read / 1e9:f1} GB/s");
             }
         }
-    }
-
-    public static void Bandwidth(int threads)
-    {
-        const long Bytes = 512 << 20;
-        using var pool = new WorkerPool(threads);
-        using var block = new NativeBlock(Bytes);
-        System.Runtime.InteropServices.NativeMemory.Fill(block.Data, (nuint)Bytes, 1);
-        double seconds = Measure.Best(2, () => Read(pool, block.Data, Bytes));
-        Console.WriteLine(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Bytes / seconds / 1e9:f2}"));
     }
 
     public static void Prefill(int threads)
@@ -227,36 +217,5 @@ internal static unsafe class PackedBenchmarks
         }
 
         return matrix;
-    }
-
-    private struct ReadJob
-    {
-        public byte* Data;
-        public long Bytes;
-        public int Chunks;
-        public long Sink;
-    }
-
-    private static void Read(WorkerPool pool, byte* data, long bytes)
-    {
-        var job = new ReadJob { Data = data, Bytes = bytes, Chunks = (int)Math.Clamp(bytes / 32768 / pool.Threads, 1, 32) * pool.Threads };
-        pool.Run(&ReadChunk, &job, job.Chunks);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ReadChunk(void* argument, int worker, int chunk)
-    {
-        var job = (ReadJob*)argument;
-        long from = job->Bytes * chunk / job->Chunks / 128 * 128, to = job->Bytes * (chunk + 1) / job->Chunks / 128 * 128;
-        Vector256<long> a = default, b = default, c = default, d = default;
-        for (byte* p = job->Data + from; p < job->Data + to; p += 128)
-        {
-            a ^= Vector256.Load((long*)p);
-            b ^= Vector256.Load((long*)(p + 32));
-            c ^= Vector256.Load((long*)(p + 64));
-            d ^= Vector256.Load((long*)(p + 96));
-        }
-
-        job->Sink = (a ^ b ^ c ^ d).GetElement(0);
     }
 }

@@ -1,5 +1,9 @@
+using System.Globalization;
 using Portable.Benchmarks;
+using Portable.Benchmarks.Comparison;
+using Portable.Benchmarks.Models;
 
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 string mode = args.FirstOrDefault() ?? "help";
 int threads = args.Length > 1 && int.TryParse(args[1], out int given) ? given : Math.Min(Environment.ProcessorCount, 2);
 switch (mode)
@@ -19,40 +23,46 @@ switch (mode)
     case "load":
         LoadBenchmark.Run(threads, args.ElementAtOrDefault(2));
         return 0;
-    case "gguf" when args.Length > 3 && ModelShape.All.FirstOrDefault(shape => shape.Name == args[1]) is { } shape:
-        GgufFiles.WriteRandom(args[3], shape, args[2]);
-        return 0;
-    case "requantize" when args.Length > 2:
-        GgufFiles.Requantize(args[1], args[2]);
-        return 0;
     case "start" when args.Length > 2:
         await StartBenchmark.Run(threads, args[2]);
         return 0;
     case "head":
         PackedBenchmarks.Head(threads);
         return 0;
-    case "bandwidth":
-        PackedBenchmarks.Bandwidth(threads);
-        return 0;
     case "pool":
         PoolBenchmark.Run(threads);
+        return 0;
+    case "bandwidth":
+        Console.WriteLine($"{threads} threads read {StreamingRead.Bandwidth(threads):f1} GB/s");
+        return 0;
+    case "gguf" when args.Length is 4 or 5:
+        ModelFile.Write(args[1], args[2], args[3], args.ElementAtOrDefault(4));
+        return 0;
+    case "compare" when args.Length > 2:
+        ComparisonRun.Measure(args[1], args[2], args[3..]);
+        return 0;
+    case "page" when args.Length is 2 or 3:
+        ComparisonPage.Write(args[1], args.ElementAtOrDefault(2));
         return 0;
     default:
         Console.WriteLine("""
             Portable.Benchmarks MODE [THREADS [FILTER]]
-              decode    one row times packed matrices streamed from memory: GB/s beside a plain read in the same run;
-                        FILTER picks lines by a part of their shape and format, such as "1536x576 u4 g32 a"
-              prefill   many rows times packed matrices: GOPS (2 per multiply-add), quantisation of activations included
-              pack      packing canonical matrices, as loading does
-              tile      the inner kernels on data in the first-level cache, one core: GOPS and GB/s
-              load      a checkpoint of 1.1 GB in AutoAWQ's layout into packed form, against reading and packing alone, and its
-                        memory; FILTER names the folder that the checkpoint is written to (Linux)
-              start     from opening a model (FILTER names it) to accepting a prompt, and the memory of that (Linux)
-              head      one row times a large 16-bit matrix, as a language model's head is: GB/s beside a plain read
-              bandwidth what a plain read of 512 MiB of memory reaches, GB/s
-              pool      what a section of the worker pool costs
-            Portable.Benchmarks gguf 0.5b|1.5b q4_0|q4_k_m FILE    a GGUF file of random weights in the sizes of Qwen2.5
-            Portable.Benchmarks requantize FILE FILE              a GGUF file with its Q4_1 matrices as Q4_0
+              decode     one row times packed matrices streamed from memory: GB/s beside a plain read in the same run;
+                         FILTER picks lines by a part of their shape and format, such as "1536x576 u4 g32 a"
+              prefill    many rows times packed matrices: GOPS (2 per multiply-add), quantisation of activations included
+              pack       packing canonical matrices, as loading does
+              tile       the inner kernels on data in the first-level cache, one core: GOPS and GB/s
+              load       a checkpoint of 1.1 GB in AutoAWQ's layout into packed form, against reading and packing alone, and its
+                         memory; FILTER names the folder that the checkpoint is written to (Linux)
+              start      from opening a model (FILTER names it) to accepting a prompt, and the memory of that (Linux)
+              head       one row times a large 16-bit matrix, as a language model's head is: GB/s beside a plain read
+              pool       what a section of the worker pool costs
+              bandwidth  memory read once from front to back: GB/s
+            Portable.Benchmarks gguf SHAPE TYPE OUT [SOURCE]
+              a model for measurements: SHAPE smollm2-135m (made of SOURCE, its Q4_1 file; TYPE q4_0),
+              qwen2.5-0.5b or qwen2.5-1.5b (random weights; TYPE q4_0 or q4_k_m)
+            Portable.Benchmarks compare WORK OUT [OPTIONS]   what compare.sh calls, after it has built and fetched everything
+            Portable.Benchmarks page OUT [PAGE]              OUT/results.json into a table and plots, and into PAGE
             """);
         return mode == "help" ? 0 : 1;
 }

@@ -1,62 +1,54 @@
-// Measures llama.cpp as LLamaSharp ships it, through its thinnest interface, by the protocol of `portable bench`: a
-// prompt of random tokens, then tokens decoded one by one; the first run warms up and is not counted.
-//   dotnet run -c Release --project benchmarks/peers/llamasharp -- MODEL.gguf [threads] [prompt] [generate] [repeat]
-using System.Diagnostics;
+// Measures llama.cpp as LLamaSharp ships it, through LLamaSharp's thinnest interface.
+//   dotnet run -c Release --project benchmarks/peers/llamasharp -- MODEL.gguf [--threads 2] [--prompt 512] [--generate 64] [--repeat 3] [--tier best|avx2]
 using LLama;
 using LLama.Common;
 using LLama.Native;
+using Portable.Peers;
 
-int Option(int index, int whenAbsent) => args.Length > index ? int.Parse(args[index], System.Globalization.CultureInfo.InvariantCulture) : whenAbsent;
-int threads = Option(1, 2), prompt = Option(2, 512), generate = Option(3, 64), repeat = Option(4, 3);
-
+PeerRun.Options options = PeerRun.Options.Parse(args);
 NativeLibraryConfig.All.WithLogCallback((_, _) => { });
-var parameters = new ModelParams(args[0])
+// Otherwise the package takes the best of its builds that the machine can run.
+if (options.Tier == "avx2")
+    NativeLibraryConfig.All.WithAvx(AvxLevel.Avx2);
+PeerRun.Measure("LLamaSharp", options, () => new LLamaSharpPeer(options));
+
+internal sealed class LLamaSharpPeer : IPeer
 {
-    ContextSize = (uint)(prompt + generate + 64), Threads = threads, BatchThreads = threads, GpuLayerCount = 0, BatchSize = (uint)prompt, UBatchSize = (uint)prompt,
-};
-using var weights = LLamaWeights.LoadFromFile(parameters);
-using LLamaContext context = weights.CreateContext(parameters);
-var random = new Random(0);
-var prefill = new List<double>();
-var decode = new List<double>();
-for (int run = 0; run <= repeat; run++)
-{
-    context.NativeHandle.MemoryClear();
-    var batch = new LLamaBatch();
-    for (int i = 0; i < prompt; i++)
-        batch.Add(random.Next(100, 40000), i, LLamaSeqId.Zero, i == prompt - 1);
-    long begin = Stopwatch.GetTimestamp();
-    context.NativeHandle.Decode(batch);
-    int token = Best(context.NativeHandle.GetLogits(1));
-    double prefillSeconds = Stopwatch.GetElapsedTime(begin).TotalSeconds;
-    begin = Stopwatch.GetTimestamp();
-    for (int i = 0; i < generate; i++)
+    private readonly LLamaWeights _weights;
+    private readonly LLamaContext _context;
+    private readonly LLamaBatch _batch = new();
+
+    public LLamaSharpPeer(PeerRun.Options options)
     {
-        batch.Clear();
-        batch.Add(token, prompt + i, LLamaSeqId.Zero, true);
-        context.NativeHandle.Decode(batch);
-        token = Best(context.NativeHandle.GetLogits(1));
+        var parameters = new ModelParams(options.Model)
+        {
+            ContextSize = (uint)options.Context, Threads = options.Threads, BatchThreads = options.Threads, GpuLayerCount = 0, BatchSize = 512, UBatchSize = 512,
+        };
+        _weights = LLamaWeights.LoadFromFile(parameters);
+        _context = _weights.CreateContext(parameters);
     }
 
-    double decodeSeconds = Stopwatch.GetElapsedTime(begin).TotalSeconds;
-    if (run == 0)
-        continue;
-    prefill.Add(prompt / prefillSeconds);
-    decode.Add(generate / decodeSeconds);
-}
+    public void Clear() => _context.NativeHandle.MemoryClear();
 
-prefill.Sort();
-decode.Sort();
-Console.WriteLine($"llama.cpp (LLamaSharp 0.30), {threads} threads: prefill {prefill[repeat / 2]:F0}, decode {decode[repeat / 2]:F1} tokens/s (medians of {repeat})");
-
-static int Best(Span<float> logits)
-{
-    int best = 0;
-    for (int i = 1; i < logits.Length; i++)
+    public Span<float> Append(ReadOnlySpan<int> tokens, int position)
     {
-        if (logits[i] > logits[best])
-            best = i;
+        const int Most = 512;
+        for (int start = 0; start < tokens.Length; start += Most)
+        {
+            ReadOnlySpan<int> part = tokens.Slice(start, Math.Min(Most, tokens.Length - start));
+            _batch.Clear();
+            for (int i = 0; i < part.Length; i++)
+                _batch.Add(part[i], position + start + i, LLamaSeqId.Zero, start + i == tokens.Length - 1);
+            if (_context.NativeHandle.Decode(_batch) != DecodeResult.Ok)
+                throw new InvalidOperationException("llama_decode failed");
+        }
+
+        return _context.NativeHandle.GetLogits(1);
     }
 
-    return best;
+    public void Dispose()
+    {
+        _context.Dispose();
+        _weights.Dispose();
+    }
 }

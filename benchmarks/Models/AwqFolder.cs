@@ -3,35 +3,16 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Portable.Checkpoints;
 
-namespace Portable.Benchmarks;
-
-/// <summary>The sizes of a Qwen2.5 model.</summary>
-internal sealed record ModelShape(string Name, int Hidden, int Layers, int Heads, int KeyHeads, int FeedForward)
-{
-    public const int Vocabulary = 151_936;
-
-    public static ModelShape[] All { get; } = [new("0.5b", 896, 24, 14, 2, 4864), new("1.5b", 1536, 28, 12, 2, 8960)];
-
-    public int KeyWidth => Hidden / Heads * KeyHeads;
-
-    /// <summary>The linear layers of a block: name, outputs, inputs.</summary>
-    public IEnumerable<(string Name, int Rows, int Columns)> Linears() =>
-    [
-        ("self_attn.q_proj", Hidden, Hidden), ("self_attn.k_proj", KeyWidth, Hidden), ("self_attn.v_proj", KeyWidth, Hidden), ("self_attn.o_proj", Hidden, Hidden),
-        ("mlp.gate_proj", FeedForward, Hidden), ("mlp.up_proj", FeedForward, Hidden), ("mlp.down_proj", Hidden, FeedForward),
-    ];
-}
+namespace Portable.Benchmarks.Models;
 
 /// <summary>
-/// Models of real sizes with random weights, for measuring: a vocabulary whose byte pairs can be merged, and weights small enough that nothing
-/// overflows. The same name gives the same bytes.
+/// A folder in AutoAWQ's layout (GEMM, groups of 128) of Qwen2.5's shape with random weights, small enough that nothing overflows, and a vocabulary of the
+/// real size. The same shape gives the same bytes.
 /// </summary>
-internal static class SyntheticModel
+internal static class AwqFolder
 {
-    public const string EndToken = "<|im_end|>";
-
     /// <summary>Tokens and merges of a byte-level BPE of 151,643 tokens: each is two that came before it.</summary>
-    public static (List<string> Tokens, List<string> Merges) Vocabulary()
+    private static (List<string> Tokens, List<string> Merges) Vocabulary()
     {
         var tokens = new List<string>();
         for (int b = 0, next = 256; b < 256; b++)
@@ -51,8 +32,8 @@ internal static class SyntheticModel
         return (tokens, merges);
     }
 
-    /// <summary>Writes a folder in AutoAWQ's layout, groups of 128, unless it is there.</summary>
-    public static void WriteAwq(string folder, ModelShape shape)
+    /// <summary>Writes the folder unless it is there.</summary>
+    public static void Write(string folder, QwenModel shape)
     {
         string marker = Path.Combine(folder, "config.json");
         if (File.Exists(marker))
@@ -61,14 +42,14 @@ internal static class SyntheticModel
         const int Group = 128;
         var entries = new List<SafetensorsEntry>();
         int seed = 0;
-        Plain("model.embed_tokens.weight", 0.02f, ModelShape.Vocabulary, shape.Hidden);
+        Plain("model.embed_tokens.weight", 0.02f, QwenModel.Vocabulary, shape.Hidden);
         Plain("model.norm.weight", 0, shape.Hidden);
         for (int layer = 0; layer < shape.Layers; layer++)
         {
             string prefix = $"model.layers.{layer}.";
             Plain(prefix + "input_layernorm.weight", 0, shape.Hidden);
             Plain(prefix + "post_attention_layernorm.weight", 0, shape.Hidden);
-            foreach ((string name, int rows, int columns) in shape.Linears())
+            foreach ((string name, int rows, int columns) in Linears(shape))
             {
                 Bytes(prefix + name + ".qweight", "I32", (long)columns * rows / 2, null, columns, rows / 8);
                 Bytes(prefix + name + ".qzeros", "I32", (long)columns / Group * rows / 2, null, columns / Group, rows / 8);
@@ -82,8 +63,8 @@ internal static class SyntheticModel
         WriteTokenizer(folder);
         File.WriteAllText(marker, new JsonObject
         {
-            ["architectures"] = new JsonArray("Qwen2ForCausalLM"), ["model_type"] = "qwen2", ["vocab_size"] = ModelShape.Vocabulary, ["hidden_size"] = shape.Hidden,
-            ["intermediate_size"] = shape.FeedForward, ["num_hidden_layers"] = shape.Layers, ["num_attention_heads"] = shape.Heads, ["num_key_value_heads"] = shape.KeyHeads,
+            ["architectures"] = new JsonArray("Qwen2ForCausalLM"), ["model_type"] = "qwen2", ["vocab_size"] = QwenModel.Vocabulary, ["hidden_size"] = shape.Hidden,
+            ["intermediate_size"] = shape.FeedForward, ["num_hidden_layers"] = shape.Layers, ["num_attention_heads"] = shape.Heads, ["num_key_value_heads"] = shape.KeyValueHeads,
             ["rms_norm_eps"] = 1e-6, ["rope_theta"] = 1e6, ["max_position_embeddings"] = 32768, ["hidden_act"] = "silu", ["tie_word_embeddings"] = true, ["eos_token_id"] = 151_645,
             ["quantization_config"] = new JsonObject { ["quant_method"] = "awq", ["bits"] = 4, ["group_size"] = Group, ["zero_point"] = true, ["version"] = "gemm" },
         }.ToJsonString());
@@ -125,6 +106,18 @@ internal static class SyntheticModel
         }
     }
 
+    /// <summary>The linear layers of a block: name, outputs, inputs.</summary>
+    private static IEnumerable<(string Name, int Rows, int Columns)> Linears(QwenModel shape)
+    {
+        int keyWidth = shape.Hidden / shape.Heads * shape.KeyValueHeads;
+        return
+        [
+            ("self_attn.q_proj", shape.Hidden, shape.Hidden), ("self_attn.k_proj", keyWidth, shape.Hidden), ("self_attn.v_proj", keyWidth, shape.Hidden),
+            ("self_attn.o_proj", shape.Hidden, shape.Hidden), ("mlp.gate_proj", shape.FeedForward, shape.Hidden), ("mlp.up_proj", shape.FeedForward, shape.Hidden),
+            ("mlp.down_proj", shape.Hidden, shape.FeedForward),
+        ];
+    }
+
     private static void WriteTokenizer(string folder)
     {
         (List<string> tokens, List<string> merges) = Vocabulary();
@@ -132,7 +125,7 @@ internal static class SyntheticModel
         for (int i = 0; i < tokens.Count; i++)
             vocabulary[tokens[i]] = i;
         var added = new JsonArray();
-        foreach ((int id, string content) in new[] { (151_643, "<|endoftext|>"), (151_644, "<|im_start|>"), (151_645, EndToken) })
+        foreach ((int id, string content) in new[] { (151_643, "<|endoftext|>"), (151_644, "<|im_start|>"), (151_645, "<|im_end|>") })
             added.Add(new JsonObject { ["id"] = id, ["content"] = content, ["special"] = true });
         File.WriteAllText(Path.Combine(folder, "tokenizer.json"), new JsonObject
         {
