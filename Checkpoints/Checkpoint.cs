@@ -233,6 +233,9 @@ public abstract class Checkpoint : IDisposable
     {
     }
 
+    /// <summary>The file in which a tensor of this name would be.</summary>
+    private protected virtual string FileOf(string name) => Path;
+
     private float[] Values(CheckpointTensor tensor)
     {
         OnReadVector(tensor);
@@ -243,7 +246,7 @@ public abstract class Checkpoint : IDisposable
 
     private protected CheckpointTensor Required(string name) => TryGetTensor(name, out CheckpointTensor? tensor)
         ? tensor
-        : throw new InvalidModelException(Path, name, $"the tensor is missing; the checkpoint has {Tensors.Count} others");
+        : throw new InvalidModelException(FileOf(name), name, $"the tensor is missing; the checkpoint has {Tensors.Count} others");
 
     private static bool HasExtension(string path, string extension) =>
         IOPath.GetExtension(path).Equals(extension, StringComparison.OrdinalIgnoreCase);

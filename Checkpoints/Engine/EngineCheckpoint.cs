@@ -6,7 +6,7 @@ namespace Portable.Checkpoints;
 
 /// <summary>
 /// An engine file: answers as the checkpoint that it was built from, and holds the weights in a device's layout instead of matrices. Header, sizes
-/// and index are checked when it is opened; contents by <see cref="Verify"/>, and by whoever reads them, as those of any file.
+/// and index are checked when it is opened, small contents when they are read; weights by <see cref="Verify"/>, and their sizes by the device.
 /// </summary>
 internal sealed unsafe class EngineCheckpoint : Checkpoint
 {
@@ -17,6 +17,7 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
     private readonly EngineIndex _index;
     private readonly Dictionary<string, EngineSection> _weights;
     private readonly Dictionary<string, EngineSection> _files;
+    private readonly Dictionary<string, EngineSection> _vectors;
     private readonly Dictionary<(string Module, int Expert), EngineMatrix> _matrices;
     private readonly HashSet<string> _modules;
     private readonly Dictionary<string, long> _parameters;
@@ -33,6 +34,7 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
             _weights = index.Weights.ToDictionary(static w => w.Name, StringComparer.Ordinal);
             _files = index.Files.ToDictionary(static f => f.Name, StringComparer.Ordinal);
             _matrices = index.Matrices.ToDictionary(static m => (m.Module, m.Expert ?? -1));
+            _vectors = index.Tensors.Where(static t => t.Data is not null).ToDictionary(static t => t.Name, static t => t.Data!, StringComparer.Ordinal);
             _modules = new HashSet<string>(index.Modules, StringComparer.Ordinal);
             _parameters = index.Tensors.ToDictionary(static t => t.Name, static t => t.Parameters, StringComparer.Ordinal);
         }
@@ -139,7 +141,7 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
             }
 
             if (!Convert.ToHexString(hash.GetHashAndReset()).Equals(section.Sha256, StringComparison.Ordinal))
-                throw Broken(Path, _index, $"{section.Name}: its bytes are not those that were written");
+                throw Damaged(section);
         }
     }
 
@@ -155,8 +157,10 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
 
     private protected override void OnReadVector(CheckpointTensor tensor)
     {
-        if (tensor.Position < 0)
+        if (!_vectors.TryGetValue(tensor.Name, out EngineSection? section))
             throw NotHeld(tensor.Name);
+        using MappedFile.Lease lease = _file.Acquire();
+        Checked(section, lease.Pointer);
     }
 
     private static EngineIndex Parse(string path, ReadOnlySpan<byte> json)
@@ -233,13 +237,22 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
 
     private static string Quoted(string path) => path.Any(static c => !char.IsAsciiLetterOrDigit(c) && c is not ('/' or '\\' or '.' or '-' or '_' or ':')) ? $"\"{path}\"" : path;
 
+    /// <summary>Contents that are small enough to be compared with their hash whenever they are read.</summary>
     private byte[] Bytes(EngineSection section)
     {
         using MappedFile.Lease lease = _file.Acquire();
-        return section.Bytes <= Array.MaxLength
-            ? new ReadOnlySpan<byte>(lease.Pointer + section.Offset, (int)section.Bytes).ToArray()
-            : throw Broken(Path, _index, $"{section.Name} has {section.Bytes:N0} bytes");
+        return Checked(section, lease.Pointer).ToArray();
     }
+
+    private ReadOnlySpan<byte> Checked(EngineSection section, byte* file)
+    {
+        if (section.Bytes > Array.MaxLength)
+            throw Broken(Path, _index, $"{section.Name} has {section.Bytes:N0} bytes");
+        var bytes = new ReadOnlySpan<byte>(file + section.Offset, (int)section.Bytes);
+        return Convert.ToHexString(SHA256.HashData(bytes)).Equals(section.Sha256, StringComparison.Ordinal) ? bytes : throw Damaged(section);
+    }
+
+    private InvalidModelException Damaged(EngineSection section) => Broken(Path, _index, $"{section.Name}: its bytes are not those that were written");
 
     private MatrixInfo Find(string module, int? expert) => _matrices.TryGetValue((module, expert ?? -1), out EngineMatrix? matrix)
         ? matrix.Info

@@ -19,15 +19,26 @@ internal sealed class EngineFileWriter : IDisposable
     /// <exception cref="InvalidInputException">Something other than an engine file is there, or nothing can be written there.</exception>
     public EngineFileWriter(string path)
     {
+        try
+        {
+            // What a link leads to is replaced, not the link.
+            path = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            // No file is there yet, or what is wrong is said when it is opened.
+        }
+
         _path = path;
         if (Directory.Exists(path) || (File.Exists(path) && !EngineFormat.HasMagic(path)))
             throw new InvalidInputException(path, "it exists and is no engine file; name another output, or remove it first");
-        _partial = $"{path}.{Environment.ProcessId}.partial";
+        // One name: what a killed build left is overwritten by the next, and two at once are told apart by the lock on it.
+        _partial = path + ".partial";
         try
         {
             _stream = new FileStream(_partial, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
             throw new InvalidInputException(path, $"no file can be written there: {e.Message.TrimEnd('.')}", e);
         }
@@ -67,7 +78,15 @@ internal sealed class EngineFileWriter : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _stream.Dispose();
+        try
+        {
+            _stream.Dispose();
+        }
+        catch (IOException) when (!_isFinished)
+        {
+            // A full disk takes no last bytes either; what made the build fail is told already.
+        }
+
         if (!_isFinished)
             File.Delete(_partial);
     }

@@ -12,6 +12,7 @@ namespace Portable.Checkpoints;
 internal sealed class EngineRecorder : Checkpoint
 {
     private readonly Checkpoint _source;
+    private readonly EngineSourceFile?[] _before;
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, byte[]> _files = new(StringComparer.Ordinal);
     private readonly Dictionary<(string Module, int Expert), EngineMatrix> _matrices = [];
@@ -19,7 +20,11 @@ internal sealed class EngineRecorder : Checkpoint
     private readonly HashSet<string> _vectors = new(StringComparer.Ordinal);
 
     public EngineRecorder(Checkpoint source)
-        : base(source.Kind, source.Path, source.Tensors) => _source = source;
+        : base(source.Kind, source.Path, source.Tensors)
+    {
+        _source = source;
+        _before = [.. WeightFiles().Select(EngineSource.Sample)];
+    }
 
     public override JsonElement? Config => _source.Config;
 
@@ -108,6 +113,12 @@ internal sealed class EngineRecorder : Checkpoint
         EngineSection[] files = [.. _files.Select(file => writer.Write(file.Key, stream => stream.Write(file.Value)))];
         EngineSection? metadata = WritePairs("metadata", Metadata), projector = WritePairs("projector", ProjectorMetadata);
         cancellation.ThrowIfCancellationRequested();
+        foreach ((string path, EngineSourceFile? then) in WeightFiles().Zip(_before))
+        {
+            if (EngineSource.Sample(path) != then)
+                throw new InvalidModelException(path, null, "the file changed while the engine file was built; build it again when nothing writes to it");
+        }
+
         IEnumerable<string> paths = Tensors.Select(static t => t.File).Distinct(StringComparer.Ordinal).Concat(_files.Keys.Select(name => IOPath.Combine(Path, name)).Where(File.Exists));
         writer.Finish(new EngineIndex
         {
@@ -133,6 +144,8 @@ internal sealed class EngineRecorder : Checkpoint
 
         EngineSection? WritePairs(string name, GgufMetadata? pairs) => pairs is null ? null : writer.Write(name, stream => stream.Write(pairs.Bytes.Span));
     }
+
+    private IEnumerable<string> WeightFiles() => Tensors.Select(static t => IOPath.GetFullPath(t.File)).Distinct(StringComparer.Ordinal);
 
     protected override void Dispose(bool disposing)
     {

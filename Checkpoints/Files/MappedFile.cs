@@ -46,6 +46,7 @@ internal sealed unsafe class MappedFile : IDisposable
             stream?.Dispose();
             throw new InvalidModelException(path, null, e switch
             {
+                FileNotFoundException when Directory.Exists(path) => "it is a folder, expected a file",
                 FileNotFoundException or DirectoryNotFoundException => "the file does not exist; check the path, or download what is missing",
                 UnauthorizedAccessException => "the file cannot be opened: access is denied or it is a folder",
                 _ => $"the file cannot be opened: {e.Message.TrimEnd('.')}",

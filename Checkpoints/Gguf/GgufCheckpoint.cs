@@ -88,6 +88,9 @@ internal sealed unsafe class GgufCheckpoint : Checkpoint
         return names.Length == 0 ? null : string.Join(", ", names);
     }
 
+    private protected override string FileOf(string name) =>
+        _projector is not null && (name.StartsWith("v.", StringComparison.Ordinal) || name.StartsWith("mm.", StringComparison.Ordinal)) ? _projector.Path : Path;
+
     private static MatrixInfo Info(string module, CheckpointTensor tensor, (int Rows, int Columns) shape)
     {
         WeightFormat format = PlainTensors.Encoding(tensor.Type) is { } encoding ? new WeightFormat(encoding) : Blocks(tensor).Blocks!.Format;

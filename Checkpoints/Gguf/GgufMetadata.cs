@@ -24,6 +24,9 @@ public sealed class GgufMetadata
     /// <summary>All keys, in the order of the file.</summary>
     public IReadOnlyList<string> Keys { get; }
 
+    /// <summary>The file that they were read from.</summary>
+    internal string File => _file;
+
     /// <summary>The pairs as they lie in the file.</summary>
     internal ReadOnlyMemory<byte> Bytes { get; }
 

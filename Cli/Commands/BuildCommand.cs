@@ -52,7 +52,7 @@ internal static class BuildCommand
         .Add("Engine file", summary.Path)
         .Add("Size", string.Create(CultureInfo.InvariantCulture, $"{Sizes.Text(summary.Bytes)}, from {Sizes.Text(summary.SourceBytes)} of tensors"))
         .Add("Weights", string.Create(CultureInfo.InvariantCulture, $"{summary.Weights}, packed by {summary.Device.Id} as \"{summary.Layout}\""))
-        .Add("Try it", $"portable ask \"…\" --model {summary.Path}")
+        .Add("Try it", $"portable ask \"…\" --model \"{summary.Path}\"")
         .Write(console);
 
     private sealed class Shown(ProgressTask bar) : IProgress<LoadProgress>

@@ -36,9 +36,7 @@ internal static class ProjectorReader
     public static Projector Read(Checkpoint checkpoint)
     {
         GgufMetadata metadata = checkpoint.ProjectorMetadata!, language = checkpoint.Metadata!;
-        if (!checkpoint.TryGetTensor("mm.2.weight", out CheckpointTensor? last))
-            throw new InvalidModelException(checkpoint.Path, "mm.2.weight", "the tensor is missing from the projector file");
-        string file = last.File;
+        string file = metadata.File;
         if (!metadata.TryGetString("clip.projector_type", out string? type) && !metadata.TryGetString(Vision + "projector_type", out type))
             throw new InvalidModelException(file, "clip.projector_type", "the key is missing");
         Row row = s_rows.FirstOrDefault(r => r.Type == type)

@@ -227,6 +227,47 @@ public sealed class EngineFileTests
     }
 
     [Test]
+    public async Task DamagedSmallContentsAreNoticedAtAStart()
+    {
+        using var tiny = new TinyModel(layers: 1);
+        await Build(tiny.Write());
+        byte[] sound = File.ReadAllBytes(Output);
+        EngineIndex entries = Index(sound);
+        EngineSection[] sections = [.. entries.Files, .. entries.Tensors.Select(t => t.Data).OfType<EngineSection>()];
+        Assert.That(sections, Is.Not.Empty);
+        foreach (EngineSection section in sections)
+        {
+            byte[] damaged = [.. sound];
+            damaged[section.Offset + (section.Bytes / 2)] ^= 1;
+            File.WriteAllBytes(Output, damaged);
+            await AssertRefused($"{section.Name}: its bytes are not those that were written", "portable build", o => o.Numerics = NumericMode.Fast);
+        }
+    }
+
+    [Test]
+    public async Task WhatAKilledBuildLeftIsOverwritten()
+    {
+        using var tiny = new TinyModel();
+        File.WriteAllText(Output + ".partial", "half of one");
+        await Build(tiny.Write());
+        Assert.That(Directory.GetFileSystemEntries(_folder), Is.EqualTo(new[] { Output }));
+    }
+
+    [Test]
+    public async Task ALinkIsFollowed()
+    {
+        using var tiny = new TinyModel();
+        string target = Path.Combine(_folder, "target.engine");
+        await Build(tiny.Write());
+        File.Move(Output, target);
+        File.CreateSymbolicLink(Output, target);
+        File.SetLastWriteTimeUtc(target, DateTime.UnixEpoch);
+        await Build(tiny.Write());
+        Assert.That(new FileInfo(Output).LinkTarget, Is.EqualTo(target));
+        Assert.That(File.GetLastWriteTimeUtc(target), Is.GreaterThan(DateTime.UnixEpoch));
+    }
+
+    [Test]
     public async Task AnIndexThatLiesIsATypedErrorAlsoWhereItsHashesAgree()
     {
         using var tiny = new TinyModel(layers: 1);

@@ -110,6 +110,7 @@ public sealed class ProjectorTests
             Assert.That(model.TakesImages, Is.True);
         await Refused(() => LoadAsync(Language, Language), "general.architecture");
         await Refused(() => LoadAsync(Language, Path.Combine(elsewhere, "absent.gguf")), "absent.gguf");
+        await Refused(() => LoadAsync(Language, elsewhere), "it is a folder");
         await Refused(() => LoadAsync(folder, moved), "no GGUF file");
         await Refused(() => LoadAsync(moved, null), "name the language model's GGUF file");
     }
@@ -135,7 +136,7 @@ public sealed class ProjectorTests
         async Task With(byte[] projector, string what)
         {
             File.WriteAllBytes(Projector, projector);
-            await Refused(() => LoadAsync(Language, null), what);
+            await Refused(() => LoadAsync(Language, null), what, Path.GetFileName(Projector));
         }
     }
 
@@ -185,10 +186,10 @@ public sealed class ProjectorTests
         new ModelOptions { Path = path, ProjectorPath = projector, Numerics = NumericMode.Reference, ContextTokens = 256 },
         new BackendSelector([new CpuBackend()]), imageEncoders: [new ImageEncoderFactory()]);
 
-    private static async Task Refused(Func<Task<PortableModel>> load, string what)
+    private static async Task Refused(Func<Task<PortableModel>> load, string what, string? where = null)
     {
         PortableException error = (await Assert.CatchAsync<PortableException>(async () => (await load()).Dispose(), what))!;
-        Assert.That(error.Message, Does.Contain(what));
+        Assert.That(error.Message, Does.Contain(what).And.Contain(where ?? what));
     }
 
     /// <summary>The file with a key renamed to another of the same length.</summary>
