@@ -74,7 +74,7 @@ if [ "$most" = 2 ]; then : "${threads:=1,2}"; fi
 # The runtime's own switches hold .NET programs to AVX2; the peers are told by --tier which of their builds to take.
 if [ "$tier" = avx2 ]; then export DOTNET_EnableAVX512=0 DOTNET_EnableAVX512F=0 DOTNET_EnableAVXVNNI=0; fi
 commit=$(git rev-parse --short HEAD)
-if [ -n "$(git status --porcelain -uno)" ]; then commit+=" with changes"; fi
+if [ -n "$(git status --porcelain -uno -- . ':!docs')" ]; then commit+=" with changes"; fi
 page=
 if $publish; then
   page=docs/performance.md

@@ -16,7 +16,7 @@ internal static class ComparisonPage
     {
         public double Ratio => Speeds[0] / Speeds[1..].Max();
 
-        public bool IsMet => Math.Round(Ratio, 2) >= Goal;
+        public bool IsReached => Math.Round(Ratio, 2) >= Goal;
     }
 
     /// <summary>Writes results.md and the plots beside results.json, and the section of a page where one is named.</summary>
@@ -70,23 +70,25 @@ internal static class ComparisonPage
         text.Append($"Portable's kernels {results.Kernels}; builds taken: {string.Join(", ", Peers.Select(peer => $"{peer} `{results.Runs.First(r => r.Engine == peer).Library}`"))}.\n");
         text.Append($"{results.Rounds} rounds, {results.Generate} tokens decoded, medians. Before a run the machine was {Median(results.Runs.Select(static r => r.Idle)):P0} idle (median; ");
         text.Append($"least {results.Runs.Min(static r => r.Idle):P0}).\n");
-        if (Median(results.Runs.Select(static r => r.Idle)) < Quiet)
+        bool isQuiet = Median(results.Runs.Select(static r => r.Idle)) >= Quiet;
+        if (!isQuiet)
             text.Append("**Others were using the machine: these figures show that the comparison runs, not how fast anything is.**\n");
         text.Append($"Plain reads of memory: {string.Join(", ", results.Bandwidths.Select(static b => b.Threads).Distinct().Select(t => $"{Bandwidth(results, t):f1} GB/s with {Threads(t)}"))}.\n");
-        Speeds(text, "Prefill", prefill);
-        Speeds(text, "Decode", decode);
+        Speeds(text, "Prefill", prefill, isQuiet);
+        Speeds(text, "Decode", decode, isQuiet);
         Used(text, results, decode);
         LoadAndMemory(text, results);
         text.Append("![Prefill](SVGS/prefill.svg)\n\n![Decode](SVGS/decode.svg)\n");
         return text.ToString();
     }
 
-    private static void Speeds(StringBuilder text, string title, Line[] lines)
+    private static void Speeds(StringBuilder text, string title, Line[] lines, bool isQuiet)
     {
-        text.Append($"\n**{title}**, tokens a second; the ratio is Portable's speed over that of the faster peer: {lines.Count(static l => l.IsMet)} of {lines.Length} reach their goal.\n\n");
+        string reached = isQuiet ? $"{lines.Count(static l => l.IsReached)} of {lines.Length} reach their goal" : "not judged";
+        text.Append($"\n**{title}**, tokens a second; the ratio is Portable's speed over that of the faster peer: {reached}.\n\n");
         text.Append($"| model | threads | prompt | {string.Join(" | ", Engines)} | ratio | goal | reached |\n|---|---|---|{string.Concat(Engines.Select(static _ => "---|"))}---|---|---|\n");
         foreach (Line line in lines)
-            text.Append($"| {line.Model} | {line.Threads} | {line.Prompt} | {string.Join(" | ", line.Speeds.Select(static s => $"{s:f1}"))} | **{line.Ratio:f2}** | {line.Goal:f2} | {(line.IsMet ? "yes" : "no")} |\n");
+            text.Append($"| {line.Model} | {line.Threads} | {line.Prompt} | {string.Join(" | ", line.Speeds.Select(static s => $"{s:f1}"))} | **{line.Ratio:f2}** | {line.Goal:f2} | {(!isQuiet ? "?" : line.IsReached ? "yes" : "no")} |\n");
     }
 
     // After the longest prompt, where attention costs most.
