@@ -12,14 +12,11 @@ internal unsafe struct PagedAttentionJob
     /// <summary>Sizes and form.</summary>
     public AttentionForm Form;
 
-    /// <summary>The keys of the layer, [page][head][place][key stride]; see <see cref="CpuKvCache"/>.</summary>
+    /// <summary>The keys of the layer, [page][head][place / 16][key size][place % 16]; see <see cref="CpuKvCache"/>.</summary>
     public byte* Keys;
 
-    /// <summary>The values of the layer.</summary>
+    /// <summary>The values of the layer, [page][head][place][value stride].</summary>
     public byte* Values;
-
-    /// <summary>Elements from one key to the next.</summary>
-    public int KeyStride;
 
     /// <summary>Elements from one value to the next.</summary>
     public int ValueStride;
@@ -57,17 +54,22 @@ internal unsafe struct PagedAttentionJob
         end = VisibleEnds is null ? position + 1 : Math.Min(VisibleEnds[row], context);
     }
 
-    /// <summary>The key of a sequence's position, and how many follow it in memory.</summary>
-    public readonly byte* Key(int sequence, int head, int position, out int run) => Find(Keys, KeyStride, sequence, head, position, out run);
-
-    /// <summary>The value of a sequence's position, and how many follow it in memory.</summary>
-    public readonly byte* Value(int sequence, int head, int position, out int run) => Find(Values, ValueStride, sequence, head, position, out run);
-
-    private readonly byte* Find(byte* start, long stride, int sequence, int head, int position, out int run)
+    /// <summary>The block of 16 keys that holds a sequence's position, the key's lane in it, and how many keys follow it in memory, itself included.</summary>
+    public readonly byte* KeyBlock(int sequence, int head, int position, out int lane, out int run)
     {
         (int index, int place) = Math.DivRem(position, PageSize);
         long page = PageTable[(sequence * PageTableStride) + index];
         run = PageSize - place;
-        return start + (((((page * Form.KeyHeads) + head) * PageSize) + place) * stride * (IsHalf ? 2 : 4));
+        lane = place % CpuKvCache.Padding;
+        return Keys + (((((page * Form.KeyHeads) + head) * CpuKvCache.Pad(PageSize)) + place - lane) * Form.HeadSize * (IsHalf ? 2 : 4));
+    }
+
+    /// <summary>The value of a sequence's position, and how many follow it in memory, itself included.</summary>
+    public readonly byte* Value(int sequence, int head, int position, out int run)
+    {
+        (int index, int place) = Math.DivRem(position, PageSize);
+        long page = PageTable[(sequence * PageTableStride) + index];
+        run = PageSize - place;
+        return Values + (((((page * Form.KeyHeads) + head) * PageSize) + place) * ValueStride * (IsHalf ? 2 : 4));
     }
 }

@@ -6,19 +6,24 @@ namespace Portable.Backends.Cpu;
 /// <summary>
 /// Attention in tiles with an online softmax (Milakov and Gimelshein 2018), never holding all scores. A unit of work is
 /// a group (sequence or segment), a key head and a block of queries; the query heads that share the key head are rows of
-/// the same block, so that each key and value is read once for all of them. Tiles start at multiples of their size and
-/// a row's sums depend on nothing but its own keys, so that no partition changes a bit.
+/// the same block, so that each key and value is read once for all of them. Where that gives too few units, as for one
+/// sequence that decodes, a unit is a part of the keys.
+/// Tiles of keys start at multiples of their size. A row's weights and sums within a tile depend on nothing but its own
+/// keys there, and tiles are merged in ascending order: no partition changes a bit.
 /// </summary>
 internal static unsafe class AttentionKernel
 {
     // Keys per tile: their scores for all rows of a block stay in the second-level cache.
     private const int TileKeys = 128;
 
-    // Rows (queries times query heads per key head) per block: the cost of copying a tile is shared by them.
-    private const int BlockRows = 96;
+    // A row of scores: blocks of keys may begin before the tile and end after it.
+    private const int ScoreStride = TileKeys + (2 * ScoreProducts.Lanes);
 
     // Multiply-adds below which waking a worker costs more than it saves.
     private const long InlineWork = 1 << 17;
+
+    // Above this the parts' sums would take more memory than reading them is worth.
+    private const int MostPartRows = 64;
 
     /// <summary>Attention over pages.</summary>
     public static void Run(in PagedAttentionJob job, WorkerPool pool, CpuWorkspace workspace) => Run(new PagedSource(job), pool, workspace);
@@ -26,23 +31,28 @@ internal static unsafe class AttentionKernel
     /// <summary>Attention inside segments.</summary>
     public static void Run(in SegmentAttentionJob job, WorkerPool pool, CpuWorkspace workspace) => Run(new SegmentSource(job), pool, workspace);
 
-    /// <summary>Runs one width of the ladder, for tests.</summary>
+    /// <summary>Runs one width of the ladder.</summary>
     internal static void RunWith<TSimd, TVector, TSource>(TSource source, WorkerPool pool, CpuWorkspace workspace)
         where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
-        where TSource : unmanaged, IAttentionSource => Run(source, &Unit<TSimd, TVector, TSource>, pool, workspace);
+        where TSource : unmanaged, IAttentionSource =>
+        Run(source, &Unit<TSimd, TVector, TSource>, &Merge<TSimd, TVector, TSource>, pool, workspace);
 
     private static void Run<TSource>(TSource source, WorkerPool pool, CpuWorkspace workspace)
         where TSource : unmanaged, IAttentionSource
     {
-        delegate*<void*, int, int, void> unit = Vector512.IsHardwareAccelerated ? &Unit<FloatSimd512, Vector512<float>, TSource>
-            : Vector256.IsHardwareAccelerated ? &Unit<FloatSimd256, Vector256<float>, TSource>
-            : Vector128.IsHardwareAccelerated ? &Unit<FloatSimd128, Vector128<float>, TSource>
-            : &Unit<FloatSimdScalar, float, TSource>;
-        Run(source, unit, pool, workspace);
+        if (Vector512.IsHardwareAccelerated)
+            RunWith<FloatSimd512, Vector512<float>, TSource>(source, pool, workspace);
+        else if (Vector256.IsHardwareAccelerated)
+            RunWith<FloatSimd256, Vector256<float>, TSource>(source, pool, workspace);
+        else if (Vector128.IsHardwareAccelerated)
+            RunWith<FloatSimd128, Vector128<float>, TSource>(source, pool, workspace);
+        else
+            RunWith<FloatSimdScalar, float, TSource>(source, pool, workspace);
     }
 
-    private static void Run<TSource>(TSource source, delegate*<void*, int, int, void> unit, WorkerPool pool, CpuWorkspace workspace)
+    private static void Run<TSource>(
+        TSource source, delegate*<void*, int, int, void> unit, delegate*<void*, int, int, void> merge, WorkerPool pool, CpuWorkspace workspace)
         where TSource : unmanaged, IAttentionSource
     {
         AttentionForm form = source.Form;
@@ -60,24 +70,70 @@ internal static unsafe class AttentionKernel
 
         if (longest == 0)
             return;
-        Job<TSource> job = new() { Source = source, QueriesPerBlock = Math.Max(1, BlockRows / form.GroupHeads) };
+        Job<TSource> job = new() { Source = source, QueriesPerBlock = Math.Max(1, source.BlockRows / form.GroupHeads), Parts = 1 };
         job.Blocks = (longest + job.QueriesPerBlock - 1) / job.QueriesPerBlock;
-        job.Rows = Math.Min(job.QueriesPerBlock, longest) * form.GroupHeads;
-        job.KeyStride = CpuKvCache.Pad(form.HeadSize);
+        job.Rows = Align(Math.Min(job.QueriesPerBlock, longest) * form.GroupHeads, ScoreProducts.Rows);
         job.ValueStride = CpuKvCache.Pad(form.ValueSize);
-        long floats = ((long)job.Rows * (job.KeyStride + job.ValueStride + TileKeys + 4)) + ((long)TileKeys * Math.Max(job.KeyStride, job.ValueStride));
-        long scratchBytes = floats * sizeof(float);
+        job.StateFloats = ((long)job.Rows * job.ValueStride) + (2L * job.Rows);
+        job.TileFloats = Math.Max((long)source.KeyBlocks(TileKeys) * ScoreProducts.Lanes * form.HeadSize, (long)TileKeys * job.ValueStride);
+        long scratchBytes = (((long)job.Rows * (form.HeadSize + ScoreStride + 3)) + (2 * job.StateFloats) + job.TileFloats) * sizeof(float);
         job.Scratch = workspace.Private(ref scratchBytes);
         job.ScratchBytes = scratchBytes;
         int units = checked(source.Groups * job.Blocks * form.KeyHeads);
-        if (work * form.KeyHeads * form.GroupHeads * (form.HeadSize + form.ValueSize) < InlineWork)
+        work *= (long)form.KeyHeads * form.GroupHeads * (form.HeadSize + form.ValueSize);
+        if (work < InlineWork)
         {
             for (int i = 0; i < units; i++)
                 unit(&job, 0, i);
+            return;
         }
-        else
+
+        int tiles = 1, parts = 1;
+        if (pool.Threads > 1 && job.Blocks == 1 && job.Rows <= MostPartRows && units < 4 * pool.Threads)
+        {
+            tiles = MostTiles(source);
+            parts = (int)Math.Min(tiles, Math.Min(work / InlineWork, 8L * pool.Threads) / units);
+        }
+
+        if (parts <= 1)
+        {
             pool.Run(unit, &job, units);
+            return;
+        }
+
+        job.TilesPerPart = (tiles + parts - 1) / parts;
+        job.Parts = (tiles + job.TilesPerPart - 1) / job.TilesPerPart;
+        job.Tiles = job.Parts * job.TilesPerPart;
+        job.States = (float*)workspace.Shared(checked(job.StateFloats * job.Tiles * units * sizeof(float)));
+        pool.Run(unit, &job, checked(units * job.Parts));
+        for (int i = 0; i < units; i++)
+            merge(&job, 0, i);
     }
+
+    private static int MostTiles<TSource>(TSource source) where TSource : unmanaged, IAttentionSource
+    {
+        int most = 0;
+        for (int g = 0; g < source.Groups; g++)
+        {
+            source.Rows(g, out int firstRow, out int endRow);
+            int firstKey = int.MaxValue, endKey = 0;
+            for (int row = firstRow; row < endRow; row++)
+            {
+                source.Visible(g, row, out int first, out int end);
+                if (first < end)
+                    (firstKey, endKey) = (Math.Min(firstKey, first), Math.Max(endKey, end));
+            }
+
+            if (firstKey < endKey)
+                most = Math.Max(most, TilesBefore(endKey) - (firstKey / TileKeys));
+        }
+
+        return most;
+    }
+
+    private static int TilesBefore(int endKey) => (int)(((long)endKey + TileKeys - 1) / TileKeys);
+
+    private static int Align(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Unit<TSimd, TVector, TSource>(void* argument, int worker, int chunk)
@@ -87,83 +143,153 @@ internal static unsafe class AttentionKernel
     {
         var job = (Job<TSource>*)argument;
         AttentionForm form = job->Source.Form;
-        (int rest, int head) = Math.DivRem(chunk, form.KeyHeads);
-        (int group, int block) = Math.DivRem(rest, job->Blocks);
-        job->Source.Rows(group, out int firstRow, out int endRow);
-        // The last block of a causal sequence sees most: it goes first.
-        firstRow += (job->Blocks - 1 - block) * job->QueriesPerBlock;
-        endRow = Math.Min(endRow, firstRow + job->QueriesPerBlock);
-        if (firstRow >= endRow)
+        (int unit, int part) = Math.DivRem(chunk, job->Parts);
+        if (!job->Find(unit, out int group, out int head, out int firstRow, out int endRow))
             return;
 
-        int m = (endRow - firstRow) * form.GroupHeads;
+        int m = (endRow - firstRow) * form.GroupHeads, padded = Align(m, ScoreProducts.Rows);
         float* query = (float*)(job->Scratch + (worker * job->ScratchBytes));
-        float* sums = query + ((nint)job->Rows * job->KeyStride);
-        float* scores = sums + ((nint)job->Rows * job->ValueStride);
-        float* maxima = scores + ((nint)job->Rows * TileKeys);
-        float* denominators = maxima + job->Rows;
-        int* firsts = (int*)(denominators + job->Rows);
-        int* ends = firsts + job->Rows;
-        float* tile = (float*)(ends + job->Rows);
+        float* scores = query + ((nint)job->Rows * form.HeadSize);
+        float* running = scores + ((nint)job->Rows * ScoreStride);
+        float* tileState = running + job->StateFloats;
+        float* tile = tileState + job->StateFloats;
+        int* firsts = (int*)(tile + job->TileFloats), ends = firsts + job->Rows, limits = ends + job->Rows;
+        float** blocks = stackalloc float*[job->Source.KeyBlocks(TileKeys)];
+        int* columns = stackalloc int[job->Source.KeyBlocks(TileKeys)];
 
-        int firstKey = int.MaxValue, endKey = 0;
+        job->Range(group, firstRow, m, firsts, ends, out int firstKey, out int endKey);
         for (int r = 0; r < m; r++)
         {
             int row = firstRow + (r / form.GroupHeads), queryHead = (head * form.GroupHeads) + (r % form.GroupHeads);
-            float* copy = query + ((nint)r * job->KeyStride);
-            new ReadOnlySpan<float>(job->Source.Query.Row(row) + (queryHead * form.HeadSize), form.HeadSize).CopyTo(new(copy, form.HeadSize));
-            new Span<float>(copy + form.HeadSize, job->KeyStride - form.HeadSize).Clear();
-            // A sink is a key with a score and no value.
-            maxima[r] = form.Sink(queryHead);
-            denominators[r] = float.IsNegativeInfinity(maxima[r]) ? 0 : 1;
-            job->Source.Visible(group, row, out firsts[r], out ends[r]);
-            if (firsts[r] < ends[r])
-            {
-                firstKey = Math.Min(firstKey, firsts[r]);
-                endKey = Math.Max(endKey, ends[r]);
-            }
+            new ReadOnlySpan<float>(job->Source.Query.Row(row) + (queryHead * form.HeadSize), form.HeadSize)
+                .CopyTo(new(query + ((nint)r * form.HeadSize), form.HeadSize));
         }
 
-        new Span<float>(sums, m * job->ValueStride).Clear();
-        for (int start = firstKey & -TileKeys; start < endKey; start += TileKeys)
+        new Span<float>(query + ((nint)m * form.HeadSize), (padded - m) * form.HeadSize).Clear();
+        bool isWhole = job->Parts == 1;
+        if (isWhole)
+            Begin(job, head, m, running);
+        int firstTile = firstKey / TileKeys, endTile = TilesBefore(endKey);
+        if (!isWhole)
         {
-            int from = Math.Max(start, firstKey), to = Math.Min(start + TileKeys, endKey);
-            for (int position = from; position < to;)
+            endTile = Math.Min(endTile, firstTile + ((part + 1) * job->TilesPerPart));
+            firstTile += part * job->TilesPerPart;
+        }
+
+        for (int t = firstTile; t < endTile; t++)
+        {
+            int start = t * TileKeys, from = Math.Max(start, firstKey), to = Math.Min(start + TileKeys, endKey);
+            float* state = isWhole ? tileState : job->State(unit, t - (firstKey / TileKeys));
+            for (int group4 = 0; group4 < padded; group4 += ScoreProducts.Rows)
             {
-                float* keys = job->Source.Keys<TSimd, TVector>(group, head, position, to - position, tile, out nint stride, out int run);
-                DotProducts.Run<TSimd, TVector>(
-                    query, job->KeyStride, m, keys, stride, run, job->KeyStride, scores + (position - start), TileKeys, accumulate: false);
-                position += run;
+                int limit = 0;
+                for (int r = group4; r < Math.Min(group4 + ScoreProducts.Rows, m); r++)
+                    limit = Math.Max(limit, ends[r] - from);
+                limits[group4 / ScoreProducts.Rows] = limit;
             }
 
+            int count = job->Source.Keys<TSimd, TVector>(group, head, from, to, tile, blocks, columns);
+            float* shifted = scores + ScoreProducts.Lanes;
+            ScoreProducts.Run<TSimd, TVector>(query, padded, form.HeadSize, blocks, columns, count, limits, shifted, ScoreStride);
+
+            float* maxima = state + ((nint)job->Rows * job->ValueStride), denominators = maxima + job->Rows;
             for (int r = 0; r < m; r++)
             {
-                float* row = scores + ((nint)r * TileKeys);
-                int first = Math.Clamp(firsts[r] - start, from - start, to - start), end = Math.Clamp(ends[r] - start, first, to - start);
-                new Span<float>(row + (from - start), first - (from - start)).Clear();
-                new Span<float>(row + end, to - start - end).Clear();
+                float* row = shifted + ((nint)r * ScoreStride);
+                int first = Math.Clamp(firsts[r] - from, 0, to - from), end = Math.Clamp(ends[r] - from, first, to - from);
+                new Span<float>(row, first).Clear();
+                new Span<float>(row + end, to - from - end).Clear();
+                denominators[r] = 0;
                 if (first < end)
-                {
-                    Weigh<TSimd, TVector>(
-                        row + first, end - first, form.Scale, form.SoftCap, ref maxima[r], ref denominators[r],
-                        sums + ((nint)r * job->ValueStride), job->ValueStride);
-                }
+                    Weigh<TSimd, TVector>(row + first, end - first, form.Scale, form.SoftCap, out maxima[r], out denominators[r]);
             }
 
+            new Span<float>(state, padded * job->ValueStride).Clear();
             for (int position = from; position < to;)
             {
                 float* values = job->Source.Values<TSimd, TVector>(group, head, position, to - position, tile, out nint stride, out int run);
                 WeightedSums.Run<TSimd, TVector>(
-                    scores + (position - start), TileKeys, m, values, stride, run, job->ValueStride, sums, job->ValueStride);
+                    shifted + (position - from), ScoreStride, padded, values, stride, run, limits, position - from, job->ValueStride, state, job->ValueStride);
                 position += run;
             }
+
+            if (isWhole)
+                Add<TSimd, TVector>(job->Rows, job->ValueStride, m, state, running);
         }
 
+        if (isWhole)
+            Finish(job, head, firstRow, m, running);
+    }
+
+    // Puts the tiles of a unit's parts together.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Merge<TSimd, TVector, TSource>(void* argument, int worker, int unit)
+        where TSimd : IFloatSimd<TVector>
+        where TVector : unmanaged
+        where TSource : unmanaged, IAttentionSource
+    {
+        var job = (Job<TSource>*)argument;
+        AttentionForm form = job->Source.Form;
+        if (!job->Find(unit, out int group, out int head, out int firstRow, out int endRow))
+            return;
+        int m = (endRow - firstRow) * form.GroupHeads;
+        float* running = (float*)(job->Scratch + (worker * job->ScratchBytes));
+        int* firsts = (int*)(running + job->StateFloats), ends = firsts + job->Rows;
+        job->Range(group, firstRow, m, firsts, ends, out int firstKey, out int endKey);
+        Begin(job, head, m, running);
+        int tiles = TilesBefore(endKey) - (firstKey / TileKeys);
+        for (int t = 0; t < tiles; t++)
+            Add<TSimd, TVector>(job->Rows, job->ValueStride, m, job->State(unit, t), running);
+        Finish(job, head, firstRow, m, running);
+    }
+
+    // A sink is a key with a score and no value.
+    private static void Begin<TSource>(Job<TSource>* job, int head, int m, float* state) where TSource : unmanaged, IAttentionSource
+    {
+        AttentionForm form = job->Source.Form;
+        float* maxima = state + ((nint)job->Rows * job->ValueStride), denominators = maxima + job->Rows;
+        new Span<float>(state, m * job->ValueStride).Clear();
+        for (int r = 0; r < m; r++)
+        {
+            maxima[r] = form.Sink((head * form.GroupHeads) + (r % form.GroupHeads));
+            denominators[r] = float.IsNegativeInfinity(maxima[r]) ? 0 : 1;
+        }
+    }
+
+    // The state of a tile into that of all tiles before it: sums and denominators are relative to the larger maximum.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Add<TSimd, TVector>(int rows, int valueStride, int m, float* tile, float* running)
+        where TSimd : IFloatSimd<TVector>
+        where TVector : unmanaged
+    {
+        nint sums = (nint)rows * valueStride;
+        for (int r = 0; r < m; r++)
+        {
+            float added = tile[sums + rows + r];
+            if (added == 0)
+                continue;
+            float* maximum = running + sums + r;
+            float before = *maximum, here = tile[sums + r], after = MathF.Max(before, here);
+            float shrinkBefore = before == after ? 1 : SimdMath.Exp<FloatSimdScalar, float>(before - after);
+            float shrinkHere = here == after ? 1 : SimdMath.Exp<FloatSimdScalar, float>(here - after);
+            *maximum = after;
+            maximum[rows] = (maximum[rows] * shrinkBefore) + (added * shrinkHere);
+            TVector factorBefore = TSimd.Broadcast(shrinkBefore), factorHere = TSimd.Broadcast(shrinkHere);
+            float* source = tile + ((nint)r * valueStride), sum = running + ((nint)r * valueStride);
+            for (int i = 0; i < valueStride; i += TSimd.Count)
+                TSimd.Store(sum + i, TSimd.MultiplyAdd(TSimd.Load(source + i), factorHere, TSimd.Multiply(TSimd.Load(sum + i), factorBefore)));
+        }
+    }
+
+    private static void Finish<TSource>(Job<TSource>* job, int head, int firstRow, int m, float* state) where TSource : unmanaged, IAttentionSource
+    {
+        AttentionForm form = job->Source.Form;
+        float* denominators = state + ((nint)job->Rows * (job->ValueStride + 1));
         for (int r = 0; r < m; r++)
         {
             int row = firstRow + (r / form.GroupHeads), queryHead = (head * form.GroupHeads) + (r % form.GroupHeads);
             float* output = job->Source.Output.Row(row) + (queryHead * form.ValueSize);
-            float* sum = sums + ((nint)r * job->ValueStride);
+            float* sum = state + ((nint)r * job->ValueStride);
             // Without a visible key there is nothing to average.
             float factor = denominators[r] == 0 ? 0 : 1 / denominators[r];
             for (int i = 0; i < form.ValueSize; i++)
@@ -171,15 +297,13 @@ internal static unsafe class AttentionKernel
         }
     }
 
-    // Scores become weights e^(s - max); a new maximum shrinks what was summed so far.
+    // Scores become weights e^(s - max).
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Weigh<TSimd, TVector>(
-        float* scores, int length, float scale, float softCap, ref float maximum, ref float denominator, float* sums, int valueStride)
+    private static void Weigh<TSimd, TVector>(float* scores, int length, float scale, float softCap, out float maximum, out float denominator)
         where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         int width = TSimd.Count, i = 0;
-        float max = maximum;
         TVector maxima = TSimd.Broadcast(float.NegativeInfinity);
         for (; i + width <= length; i += width)
         {
@@ -188,7 +312,7 @@ internal static unsafe class AttentionKernel
             maxima = TSimd.Max(maxima, score);
         }
 
-        max = MathF.Max(max, TSimd.MaxLane(maxima));
+        float max = TSimd.MaxLane(maxima);
         for (; i < length; i++)
         {
             scores[i] = Form<FloatSimdScalar, float>(scores[i], scale, softCap);
@@ -210,17 +334,8 @@ internal static unsafe class AttentionKernel
             sum += scores[i];
         }
 
-        if (max > maximum)
-        {
-            float shrink = SimdMath.Exp<FloatSimdScalar, float>(maximum - max);
-            denominator *= shrink;
-            TVector factor = TSimd.Broadcast(shrink);
-            for (i = 0; i < valueStride; i += width)
-                TSimd.Store(sums + i, TSimd.Multiply(TSimd.Load(sums + i), factor));
-            maximum = max;
-        }
-
-        denominator += sum;
+        maximum = max;
+        denominator = sum;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -242,7 +357,41 @@ internal static unsafe class AttentionKernel
     {
         public TSource Source;
         public byte* Scratch;
-        public long ScratchBytes;
-        public int QueriesPerBlock, Blocks, Rows, KeyStride, ValueStride;
+        public float* States;
+        public long ScratchBytes, StateFloats, TileFloats;
+        public int QueriesPerBlock, Blocks, Rows, ValueStride, Parts, TilesPerPart, Tiles;
+
+        /// <summary>Sums [rows][value stride], maxima [rows], denominators [rows] of a tile of a unit whose parts are apart.</summary>
+        public readonly float* State(int unit, int tile) => States + ((((long)unit * Tiles) + tile) * StateFloats);
+
+        /// <summary>What a unit is, and whether it has rows.</summary>
+        public readonly bool Find(int unit, out int group, out int head, out int firstRow, out int endRow)
+        {
+            (int rest, head) = Math.DivRem(unit, Source.Form.KeyHeads);
+            (group, int block) = Math.DivRem(rest, Blocks);
+            Source.Rows(group, out firstRow, out endRow);
+            // The last block of a causal sequence sees most: it goes first.
+            firstRow += (Blocks - 1 - block) * QueriesPerBlock;
+            endRow = Math.Min(endRow, firstRow + QueriesPerBlock);
+            return firstRow < endRow;
+        }
+
+        /// <summary>The keys that each row sees, and those that any does: none is from 0 to 0.</summary>
+        public readonly void Range(int group, int firstRow, int m, int* firsts, int* ends, out int firstKey, out int endKey)
+        {
+            firstKey = int.MaxValue;
+            endKey = 0;
+            for (int r = 0; r < m; r++)
+            {
+                Source.Visible(group, firstRow + (r / Source.Form.GroupHeads), out firsts[r], out ends[r]);
+                if (firsts[r] < ends[r])
+                {
+                    firstKey = Math.Min(firstKey, firsts[r]);
+                    endKey = Math.Max(endKey, ends[r]);
+                }
+            }
+
+            firstKey = Math.Min(firstKey, endKey);
+        }
     }
 }

@@ -18,6 +18,16 @@ internal readonly unsafe struct PagedSource(PagedAttentionJob job) : IAttentionS
     public int Groups => _job.Sequences;
 
     /// <inheritdoc/>
+    public int BlockRows => 96;
+
+    /// <inheritdoc/>
+    public int KeyBlocks(int keys)
+    {
+        int pages = ((keys - 1) / _job.PageSize) + 2;
+        return Math.Min(pages * (CpuKvCache.Pad(_job.PageSize) / CpuKvCache.Padding), (keys / CpuKvCache.Padding) + (2 * pages));
+    }
+
+    /// <inheritdoc/>
     public void Rows(int group, out int first, out int end)
     {
         first = _job.Offsets[group];
@@ -28,12 +38,27 @@ internal readonly unsafe struct PagedSource(PagedAttentionJob job) : IAttentionS
     public void Visible(int group, int row, out int first, out int end) => _job.Visible(group, row, out first, out end);
 
     /// <inheritdoc/>
-    public float* Keys<TSimd, TVector>(int group, int head, int position, int limit, float* scratch, out nint stride, out int run)
+    public int Keys<TSimd, TVector>(int group, int head, int from, int to, float* scratch, float** blocks, int* columns)
         where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
-        byte* keys = _job.Key(group, head, position, out run);
-        return Widen<TSimd, TVector>(keys, stride = _job.KeyStride, run = Math.Min(run, limit), scratch);
+        int count = 0, elements = _job.Form.HeadSize * CpuKvCache.Padding;
+        for (int position = from; position < to;)
+        {
+            byte* block = _job.KeyBlock(group, head, position, out int lane, out int run);
+            run = Math.Min(run, to - position);
+            int found = (lane + run + CpuKvCache.Padding - 1) / CpuKvCache.Padding;
+            float* keys = Widen<TSimd, TVector>(block, (nint)found * elements, ref scratch);
+            for (int i = 0; i < found; i++)
+            {
+                blocks[count] = keys + ((nint)i * elements);
+                columns[count++] = position - from - lane + (i * CpuKvCache.Padding);
+            }
+
+            position += run;
+        }
+
+        return count;
     }
 
     /// <inheritdoc/>
@@ -42,16 +67,18 @@ internal readonly unsafe struct PagedSource(PagedAttentionJob job) : IAttentionS
         where TVector : unmanaged
     {
         byte* values = _job.Value(group, head, position, out run);
-        return Widen<TSimd, TVector>(values, stride = _job.ValueStride, run = Math.Min(run, limit), scratch);
+        return Widen<TSimd, TVector>(values, (stride = _job.ValueStride) * (run = Math.Min(run, limit)), ref scratch);
     }
 
-    private float* Widen<TSimd, TVector>(byte* source, nint stride, int run, float* scratch)
+    private float* Widen<TSimd, TVector>(byte* source, nint length, ref float* scratch)
         where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         if (!_job.IsHalf)
             return (float*)source;
-        WidenKernel.Run<TSimd, TVector>((ushort*)source, scratch, run * stride);
-        return scratch;
+        float* widened = scratch;
+        WidenKernel.Run<TSimd, TVector>((ushort*)source, widened, length);
+        scratch += length;
+        return widened;
     }
 }

@@ -18,6 +18,12 @@ internal readonly unsafe struct SegmentSource(SegmentAttentionJob job) : IAttent
     public int Groups => _job.Segments;
 
     /// <inheritdoc/>
+    public int BlockRows => 192;
+
+    /// <inheritdoc/>
+    public int KeyBlocks(int keys) => (keys + ScoreProducts.Lanes - 1) / ScoreProducts.Lanes;
+
+    /// <inheritdoc/>
     public void Rows(int group, out int first, out int end)
     {
         first = _job.Offsets[group];
@@ -32,10 +38,21 @@ internal readonly unsafe struct SegmentSource(SegmentAttentionJob job) : IAttent
     }
 
     /// <inheritdoc/>
-    public float* Keys<TSimd, TVector>(int group, int head, int position, int limit, float* scratch, out nint stride, out int run)
+    public int Keys<TSimd, TVector>(int group, int head, int from, int to, float* scratch, float** blocks, int* columns)
         where TSimd : IFloatSimd<TVector>
-        where TVector : unmanaged =>
-        Copy(_job.Keys, _job.Offsets[group] + position, head, _job.Form.HeadSize, run = limit, scratch, stride = CpuKvCache.Pad(_job.Form.HeadSize));
+        where TVector : unmanaged
+    {
+        int size = _job.Form.HeadSize, count = 0;
+        for (int position = from; position < to; position += ScoreProducts.Lanes, scratch += (nint)size * ScoreProducts.Lanes)
+        {
+            float* keys = _job.Keys.Row(_job.Offsets[group] + position) + (head * size);
+            TransposeKernel.Run(keys, _job.Keys.Stride, Math.Min(ScoreProducts.Lanes, to - position), size, scratch);
+            blocks[count] = scratch;
+            columns[count++] = position - from;
+        }
+
+        return count;
+    }
 
     /// <inheritdoc/>
     public float* Values<TSimd, TVector>(int group, int head, int position, int limit, float* scratch, out nint stride, out int run)

@@ -9,33 +9,35 @@ namespace Portable.Backends.Cpu;
 /// </summary>
 internal static unsafe class WeightedSums
 {
-    /// <summary>Adds the sums of m rows over n keys, columns wide (a multiple of 16).</summary>
+    /// <summary>Adds the sums of m rows (a multiple of 4) over n keys, columns wide (a multiple of 16).</summary>
+    /// <param name="p">Weights, [m, keys].</param>
+    /// <param name="ps">Elements from row to row of p.</param>
+    /// <param name="m">Rows.</param>
+    /// <param name="v">Values, a row per key.</param>
+    /// <param name="vs">Elements from key to key.</param>
+    /// <param name="n">Keys.</param>
+    /// <param name="limits">[m / 4]: the key from which on all four weights are zero; may lie outside 0 … n.</param>
+    /// <param name="columns">Elements of a value.</param>
+    /// <param name="y">Sums.</param>
+    /// <param name="ys">Elements from row to row of y.</param>
+    /// <param name="offset">What to take from every limit.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TSimd, TVector>(float* p, nint ps, int m, float* v, nint vs, int n, int columns, float* y, nint ys)
+    public static void Run<TSimd, TVector>(float* p, nint ps, int m, float* v, nint vs, int n, int* limits, int offset, int columns, float* y, nint ys)
         where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
-        Debug.Assert(columns % DotProducts.Multiple == 0);
-        int width = TSimd.Count, row = 0;
-        for (; row + 4 <= m; row += 4)
+        Debug.Assert(columns % DotProducts.Multiple == 0 && m % 4 == 0);
+        int width = TSimd.Count;
+        for (int row = 0; row < m; row += 4, p += 4 * ps, y += 4 * ys)
         {
+            int keys = Math.Min(n, limits[row / 4] - offset);
+            if (keys <= 0)
+                continue;
             int column = 0;
             for (; column + (2 * width) <= columns; column += 2 * width)
-                Tile4x2<TSimd, TVector>(p + (row * ps), ps, v + column, vs, n, y + (row * ys) + column, ys);
-            for (; column < columns; column += width)
-            {
-                for (int r = row; r < row + 4; r++)
-                    Tile1x1<TSimd, TVector>(p + (r * ps), v + column, vs, n, y + (r * ys) + column);
-            }
-        }
-
-        for (; row < m; row++)
-        {
-            int column = 0;
-            for (; column + (4 * width) <= columns; column += 4 * width)
-                Tile1x4<TSimd, TVector>(p + (row * ps), v + column, vs, n, y + (row * ys) + column);
-            for (; column < columns; column += width)
-                Tile1x1<TSimd, TVector>(p + (row * ps), v + column, vs, n, y + (row * ys) + column);
+                Tile4x2<TSimd, TVector>(p, ps, v + column, vs, keys, y + column, ys);
+            if (column < columns)
+                Tile4x1<TSimd, TVector>(p, ps, v + column, vs, keys, y + column, ys);
         }
     }
 
@@ -77,35 +79,25 @@ internal static unsafe class WeightedSums
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1x4<TSimd, TVector>(float* p, float* v, nint vs, int n, float* y)
+    private static void Tile4x1<TSimd, TVector>(float* p, nint ps, float* v, nint vs, int n, float* y, nint ys)
         where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
-        int width = TSimd.Count;
-        TVector a0 = TSimd.Load(y), a1 = TSimd.Load(y + width), a2 = TSimd.Load(y + (2 * width)), a3 = TSimd.Load(y + (3 * width));
+        float* y1 = y + ys, y2 = y1 + ys, y3 = y2 + ys;
+        float* p1 = p + ps, p2 = p1 + ps, p3 = p2 + ps;
+        TVector a = TSimd.Load(y), b = TSimd.Load(y1), c = TSimd.Load(y2), d = TSimd.Load(y3);
         for (nint j = 0; j < n; j++, v += vs)
         {
-            TVector weight = TSimd.Broadcast(p[j]);
-            a0 = TSimd.MultiplyAdd(weight, TSimd.Load(v), a0);
-            a1 = TSimd.MultiplyAdd(weight, TSimd.Load(v + width), a1);
-            a2 = TSimd.MultiplyAdd(weight, TSimd.Load(v + (2 * width)), a2);
-            a3 = TSimd.MultiplyAdd(weight, TSimd.Load(v + (3 * width)), a3);
+            TVector value = TSimd.Load(v);
+            a = TSimd.MultiplyAdd(TSimd.Broadcast(p[j]), value, a);
+            b = TSimd.MultiplyAdd(TSimd.Broadcast(p1[j]), value, b);
+            c = TSimd.MultiplyAdd(TSimd.Broadcast(p2[j]), value, c);
+            d = TSimd.MultiplyAdd(TSimd.Broadcast(p3[j]), value, d);
         }
 
-        TSimd.Store(y, a0);
-        TSimd.Store(y + width, a1);
-        TSimd.Store(y + (2 * width), a2);
-        TSimd.Store(y + (3 * width), a3);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1x1<TSimd, TVector>(float* p, float* v, nint vs, int n, float* y)
-        where TSimd : IFloatSimd<TVector>
-        where TVector : unmanaged
-    {
-        TVector sum = TSimd.Load(y);
-        for (nint j = 0; j < n; j++, v += vs)
-            sum = TSimd.MultiplyAdd(TSimd.Broadcast(p[j]), TSimd.Load(v), sum);
-        TSimd.Store(y, sum);
+        TSimd.Store(y, a);
+        TSimd.Store(y1, b);
+        TSimd.Store(y2, c);
+        TSimd.Store(y3, d);
     }
 }

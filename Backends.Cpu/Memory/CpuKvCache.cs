@@ -1,13 +1,14 @@
 namespace Portable.Backends.Cpu;
 
 /// <summary>
-/// Keys as [layer][page][head][place][key size], values the same with their size: the keys of one head in one page are
-/// one run of memory, which attention streams. Each token's elements are padded with zeros to whole 64-byte groups of
-/// float32 (16 elements), so that kernels have no remainder.
+/// Keys as [layer][page][head][place / 16][key size][place % 16], values as [layer][page][head][place][value size]: what
+/// one head in one page holds is one run of memory, which attention streams. Keys lie across, so that a vector holds
+/// one element of 16 of them and scores need no sum over lanes. Places of keys and sizes of values are filled up to a
+/// multiple of 16, 64 bytes of float32, so that kernels have no remainder; what fills up places is never written.
 /// </summary>
 internal sealed unsafe class CpuKvCache : KvCache
 {
-    /// <summary>Elements that a token's keys and values are padded to.</summary>
+    /// <summary>What places of keys and sizes of values are padded to.</summary>
     public const int Padding = 16;
 
     private readonly NativeBlock _block;
@@ -20,17 +21,13 @@ internal sealed unsafe class CpuKvCache : KvCache
         Device = device;
         _block = block;
         _release = release;
-        KeyStride = Pad(layout.KeySize);
         ValueStride = Pad(layout.ValueSize);
         ElementBytes = layout.Format == KvFormat.Float32 ? 4 : 2;
-        _valueStart = NativeBlock.Align(layout.Layers * layout.Tokens * layout.KeyHeads * KeyStride * ElementBytes);
+        _valueStart = NativeBlock.Align(KeyElements(layout) * ElementBytes);
     }
 
     /// <summary>The device that holds it.</summary>
     public CpuDevice Device { get; }
-
-    /// <summary>Elements from one token's key to the next.</summary>
-    public int KeyStride { get; }
 
     /// <summary>Elements from one token's value to the next.</summary>
     public int ValueStride { get; }
@@ -48,13 +45,13 @@ internal sealed unsafe class CpuKvCache : KvCache
     public static long BytesOf(KvCacheLayout layout)
     {
         int elementBytes = layout.Format == KvFormat.Float32 ? 4 : 2;
-        long heads = checked(layout.Layers * layout.Tokens * layout.KeyHeads);
-        return checked(NativeBlock.Align(heads * Pad(layout.KeySize) * elementBytes) + NativeBlock.Align(heads * Pad(layout.ValueSize) * elementBytes));
+        long values = checked(layout.Layers * layout.Tokens * layout.KeyHeads * Pad(layout.ValueSize));
+        return checked(NativeBlock.Align(KeyElements(layout) * elementBytes) + NativeBlock.Align(values * elementBytes));
     }
 
     /// <summary>The keys of one head in one page.</summary>
     public byte* Keys(int layer, int page, int head) =>
-        _block.Data + (RunIndex(layer, page, head) * Layout.PageSize * KeyStride * ElementBytes);
+        _block.Data + (RunIndex(layer, page, head) * Pad(Layout.PageSize) * Layout.KeySize * ElementBytes);
 
     /// <summary>The values of one head in one page.</summary>
     public byte* Values(int layer, int page, int head) =>
@@ -69,6 +66,9 @@ internal sealed unsafe class CpuKvCache : KvCache
         _block.Dispose();
         release();
     }
+
+    private static long KeyElements(KvCacheLayout layout) =>
+        checked((long)layout.Layers * layout.Pages * layout.KeyHeads * Pad(layout.PageSize) * layout.KeySize);
 
     private long RunIndex(int layer, int page, int head) => ((((long)layer * Layout.Pages) + page) * Layout.KeyHeads) + head;
 }

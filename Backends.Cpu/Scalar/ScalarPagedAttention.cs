@@ -26,7 +26,11 @@ internal static unsafe class ScalarPagedAttention
     {
         private ElementType Type => job.IsHalf ? ElementType.Float16 : ElementType.Float32;
 
-        public float Key(int key, int i) => ScalarCast.Load(job.Key(sequence, head, key, out _), Type, i);
+        public float Key(int key, int i)
+        {
+            byte* block = job.KeyBlock(sequence, head, key, out int lane, out _);
+            return ScalarCast.Load(block, Type, (i * CpuKvCache.Padding) + lane);
+        }
 
         public float Value(int key, int i) => ScalarCast.Load(job.Value(sequence, head, key, out _), Type, i);
     }

@@ -14,7 +14,6 @@ internal sealed unsafe partial class CpuStream
             Output = Rows(output),
             Keys = pages.Keys(layer, 0, 0),
             Values = pages.Values(layer, 0, 0),
-            KeyStride = pages.KeyStride,
             ValueStride = pages.ValueStride,
             PageSize = pages.Layout.PageSize,
             IsHalf = pages.Layout.Format == KvFormat.Float16,

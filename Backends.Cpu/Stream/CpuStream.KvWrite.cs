@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Portable.Backends.Cpu;
 
 internal sealed unsafe partial class CpuStream
@@ -14,17 +16,35 @@ internal sealed unsafe partial class CpuStream
                 throw new ArgumentOutOfRangeException(nameof(slots), $"KvWrite: slot {places[t]} at {t} is outside the cache's {limit} tokens");
         }
 
-        FloatRows keyRows = Rows(keys), valueRows = Rows(values);
+        if (keys.Rows == 0)
+            return;
         KvCacheLayout layout = pages.Layout;
-        for (int t = 0; t < keys.Rows; t++)
+        KvJob job = new()
         {
-            if (places[t] < 0)
-                continue;
-            (int page, int place) = Math.DivRem(places[t], layout.PageSize);
-            for (int h = 0; h < layout.KeyHeads; h++)
+            KeyRows = Rows(keys), ValueRows = Rows(values), Slots = places, PageSize = layout.PageSize, Heads = layout.KeyHeads, KeySize = layout.KeySize,
+            ValueSize = layout.ValueSize, ValueStride = pages.ValueStride, IsHalf = layout.Format == KvFormat.Float16, Keys = pages.Keys(layer, 0, 0), Values = pages.Values(layer, 0, 0),
+        };
+        RunRows(&Write, &job, keys.Rows, 2L * layout.KeyHeads * (layout.KeySize + layout.ValueSize));
+        GC.KeepAlive(pages);
+
+        static void Write(void* argument, int worker, int chunk)
+        {
+            var job = (KvJob*)argument;
+            job->Split.Range(chunk, out int first, out int end);
+            int elementBytes = job->IsHalf ? 2 : 4;
+            for (int t = first; t < end; t++)
             {
-                Store(pages, keyRows.Row(t) + (h * layout.KeySize), layout.KeySize, pages.Keys(layer, page, h), place, pages.KeyStride);
-                Store(pages, valueRows.Row(t) + (h * layout.ValueSize), layout.ValueSize, pages.Values(layer, page, h), place, pages.ValueStride);
+                if (job->Slots[t] < 0)
+                    continue;
+                (long page, long place) = Math.DivRem((long)job->Slots[t], job->PageSize);
+                for (int h = 0; h < job->Heads; h++)
+                {
+                    long run = (page * job->Heads) + h, lane = place % CpuKvCache.Padding;
+                    byte* key = job->Keys + (((((run * CpuKvCache.Pad(job->PageSize)) + place - lane) * job->KeySize) + lane) * elementBytes);
+                    StoreKey(job->KeyRows.Row(t) + (h * job->KeySize), job->KeySize, key, job->IsHalf);
+                    byte* value = job->Values + (((run * job->PageSize) + place) * job->ValueStride * elementBytes);
+                    StoreValue(job->ValueRows.Row(t) + (h * job->ValueSize), job->ValueSize, value, job->ValueStride, job->IsHalf);
+                }
             }
         }
     }
@@ -36,13 +56,45 @@ internal sealed unsafe partial class CpuStream
         return own;
     }
 
-    private static void Store(CpuKvCache pages, float* source, int size, byte* run, int place, int stride)
+    // Elements of a key lie 16 apart.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void StoreKey(float* source, int size, byte* destination, bool isHalf)
     {
-        byte* destination = run + ((long)place * stride * pages.ElementBytes);
-        if (pages.Layout.Format == KvFormat.Float32)
-            Buffer.MemoryCopy(source, destination, stride * sizeof(float), size * sizeof(float));
-        else
+        if (!isHalf)
+        {
+            for (nint i = 0; i < size; i++)
+                ((float*)destination)[i * CpuKvCache.Padding] = source[i];
+            return;
+        }
+
+        const int Piece = 256;
+        ushort* halves = stackalloc ushort[Piece];
+        for (nint start = 0; start < size; start += Piece)
+        {
+            int count = (int)Math.Min(Piece, size - start);
+            CastKernel.Run((byte*)(source + start), ElementType.Float32, (byte*)halves, ElementType.Float16, count);
+            for (nint i = 0; i < count; i++)
+                ((ushort*)destination)[(start + i) * CpuKvCache.Padding] = halves[i];
+        }
+    }
+
+    private static void StoreValue(float* source, int size, byte* destination, int stride, bool isHalf)
+    {
+        int elementBytes = isHalf ? 2 : 4;
+        if (isHalf)
             CastKernel.Run((byte*)source, ElementType.Float32, destination, ElementType.Float16, size);
-        new Span<byte>(destination + (size * pages.ElementBytes), (stride - size) * pages.ElementBytes).Clear();
+        else
+            Buffer.MemoryCopy(source, destination, stride * sizeof(float), size * sizeof(float));
+        new Span<byte>(destination + (size * elementBytes), (stride - size) * elementBytes).Clear();
+    }
+
+    private struct KvJob
+    {
+        public RowSplit Split;
+        public FloatRows KeyRows, ValueRows;
+        public byte* Keys, Values;
+        public int* Slots;
+        public int PageSize, Heads, KeySize, ValueSize, ValueStride;
+        public bool IsHalf;
     }
 }

@@ -4,12 +4,9 @@ using Portable.Decoding;
 
 namespace Portable.Cli.Commands;
 
-/// <summary>Measures prefill and decode on a prompt of random tokens, after one short run that is not counted.</summary>
+/// <summary>Measures prefill and decode on a prompt of random tokens, after one run of the same length that is not counted.</summary>
 internal static class BenchCommand
 {
-    private const int WarmUpPrompt = 32;
-    private const int WarmUpOutput = 8;
-
     public static Command Create(CliConsole console)
     {
         var command = new Command("bench", "Measure prefill and decode speed, load time and peak memory.");
@@ -24,7 +21,7 @@ internal static class BenchCommand
         {
             ModelSettings settings = options.Settings(parsed, options.ModelPath(parsed));
             int promptTokens = parsed.GetValue(prompt), outputTokens = parsed.GetValue(generate);
-            settings = settings with { Context = settings.Context ?? Math.Max(promptTokens + outputTokens, WarmUpPrompt + WarmUpOutput) };
+            settings = settings with { Context = settings.Context ?? promptTokens + outputTokens };
             BenchReport report = await MeasureAsync(
                 console, settings, promptTokens, outputTokens, parsed.GetValue(repeat), options.Seed(parsed) ?? 0, cancellation).ConfigureAwait(false);
             if (options.IsJson(parsed))
@@ -49,7 +46,7 @@ internal static class BenchCommand
         var random = new Random(unchecked((int)(seed ^ (seed >> 32))));
         int previous = -1;
 
-        await RunAsync(Math.Min(WarmUpPrompt, promptTokens), Math.Min(WarmUpOutput, outputTokens)).ConfigureAwait(false);
+        await RunAsync(promptTokens, outputTokens).ConfigureAwait(false);
         var prefill = new double[repeats];
         var decode = new double[repeats];
         for (int i = 0; i < repeats; i++)
@@ -63,7 +60,7 @@ internal static class BenchCommand
         return new BenchReport(
             model.ModelId, model.Architecture, model.DeviceInfo.Id, CliJson.Name(model.Numerics),
             settings.Threads == 0 ? Environment.ProcessorCount : settings.Threads, promptTokens, outputTokens, repeats, seed,
-            $"one run of {Math.Min(WarmUpPrompt, promptTokens)} prompt and {Math.Min(WarmUpOutput, outputTokens)} output tokens, not counted",
+            "one run of the same length, not counted",
             CliJson.Round(session.LoadTime.TotalSeconds), Speeds(prefill), decodeSpeed, ProcessMemory.Peak(),
             model.Plan.WeightBytes, CliJson.Round(model.Plan.WeightBytes * decodeSpeed.Median / 1e9));
 

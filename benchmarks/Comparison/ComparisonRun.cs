@@ -38,6 +38,8 @@ internal static class ComparisonRun
             ("LLamaSharp", Path.Combine(work, "llamasharp", "LLamaSharpPeer"), ["--tier", tier]),
             ("llama.cpp", Path.Combine(work, "llama-cpp", "LlamaCppPeer"), ["--tier", tier, "--libraries", Option("libraries", "")]),
         };
+        DeviceInfo processor = ProcessorProbe.Describe("cpu");
+        Directory.CreateDirectory(output);
         var bandwidths = new List<BandwidthRun>();
         var runs = new List<EngineRun>();
         for (int round = 0; round < rounds; round++)
@@ -64,15 +66,16 @@ internal static class ComparisonRun
                     }
                 }
             }
+
+            // What an interrupted comparison has measured is kept.
+            Write(round + 1);
         }
 
-        DeviceInfo processor = ProcessorProbe.Describe("cpu");
-        Directory.CreateDirectory(output);
-        new ComparisonResults(
+        void Write(int finished) => new ComparisonResults(
             DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), commit, processor.Name, Environment.ProcessorCount,
             processor.Details.First(static d => d.Key == "instruction sets").Value, tier, PackedKernels.Best.ToString(),
             $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
-            generate, rounds, models, bandwidths, runs).Write(output);
+            generate, finished, models, bandwidths, runs).Write(output);
 
         string ModelPath(string name) => Path.Combine(work, "models", name + ".gguf");
 

@@ -17,13 +17,11 @@ internal interface IPeer : IDisposable
 }
 
 /// <summary>
-/// The protocol of `portable bench` for any engine: one short run that is not counted, then prompts of random tokens, each
+/// The protocol of `portable bench` for any engine: one run of the same length that is not counted, then prompts of random tokens, each
 /// followed by tokens decoded one by one, greedily. One line of JSON is printed.
 /// </summary>
 internal static class PeerRun
 {
-    private const int WarmUpPrompt = 32, WarmUpOutput = 8;
-
     /// <summary>What the command line asks for: MODEL [--threads 2] [--prompt 512] [--generate 64] [--repeat 3] [--tier best|avx2].</summary>
     public sealed record Options(string Model, int Threads, int Prompt, int Generate, int Repeat, string Tier)
     {
@@ -48,7 +46,7 @@ internal static class PeerRun
         using IPeer peer = load();
         double loadSeconds = Stopwatch.GetElapsedTime(begin).TotalSeconds;
         var random = new Random(0);
-        Once(peer, random, Math.Min(WarmUpPrompt, options.Prompt), Math.Min(WarmUpOutput, options.Generate));
+        Once(peer, random, options.Prompt, options.Generate);
         var prefill = new double[options.Repeat];
         var decode = new double[options.Repeat];
         for (int i = 0; i < options.Repeat; i++)

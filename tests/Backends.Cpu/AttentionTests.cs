@@ -4,7 +4,7 @@ namespace Portable.Tests;
 
 /// <summary>Tiled attention against one query head at a time in float64, at every width.</summary>
 [TestFixtureSource(typeof(Values), nameof(Values.Widths))]
-public sealed unsafe class AttentionTests(int width)
+public sealed unsafe class AttentionTests(int lanes)
 {
     public static IEnumerable<AttentionParameters> Forms()
     {
@@ -62,12 +62,60 @@ public sealed unsafe class AttentionTests(int width)
         Values.AssertClose(actual.As<float>(), expected.As<float>(), 1e-5, 2e-6, $"{form}");
     }
 
+    [Test]
+    public void A_few_queries_over_many_keys_have_the_same_bits_for_any_number_of_threads([ValueSource(nameof(Forms))] AttentionParameters form, [Values(1, 5)] int queries)
+    {
+        const int Context = 1337, PageSize = 32;
+        using var device = new TestDevice();
+        int[] table = [.. Enumerable.Range(0, (Context / PageSize) + 1)];
+        new Random(6).Shuffle(table);
+        int[] slots = [.. Enumerable.Range(0, Context).Select(p => (table[p / PageSize] * PageSize) + (p % PageSize))];
+        var cache = (CpuKvCache)device.Cache(new(1, form.KeyHeads, form.HeadSize, form.ValueHeadSize, PageSize, table.Length, KvFormat.Float16));
+        device.Stream.KvWrite(device.Normal(1, Context, form.KeyHeads * form.HeadSize), device.Normal(2, Context, form.KeyHeads * form.ValueHeadSize), cache, 0, device.Ints(slots));
+        int width = form.QueryHeads * form.HeadSize, outputs = form.QueryHeads * form.ValueHeadSize;
+        using GuardedMemory query = GuardedMemory.Of<float>(Values.Normal(3, queries * width)), pages = GuardedMemory.Of<int>(table);
+        using GuardedMemory offsets = GuardedMemory.Of<int>([0, queries]), contexts = GuardedMemory.Of<int>([Context]);
+        PagedAttentionJob job = new()
+        {
+            Query = new(query.Floats, width, queries, width),
+            Form = new(form with { Sinks = device.Floats(1, form.QueryHeads, Values.Normal(5, form.QueryHeads)) }),
+            Keys = cache.Keys(0, 0, 0),
+            Values = cache.Values(0, 0, 0),
+            ValueStride = cache.ValueStride,
+            PageSize = PageSize,
+            IsHalf = true,
+            Offsets = (int*)offsets.Pointer,
+            Contexts = (int*)contexts.Pointer,
+            PageTable = (int*)pages.Pointer,
+            PageTableStride = table.Length,
+            Sequences = 1,
+        };
+        float[] one = Attend(threads: 1);
+        using var expected = new GuardedMemory(queries * outputs * sizeof(float));
+        job.Output = new(expected.Floats, outputs, queries, outputs);
+        ScalarPagedAttention.Run(job);
+        Values.AssertClose(one, expected.As<float>(), 1e-5, 2e-6, $"{form}");
+        Assert.That(Attend(threads: 2), Is.EqualTo(one));
+        Assert.That(Attend(threads: 3), Is.EqualTo(one));
+
+        float[] Attend(int threads)
+        {
+            using var output = new GuardedMemory(queries * outputs * sizeof(float));
+            using var pool = new WorkerPool(threads);
+            using var workspace = new CpuWorkspace(threads);
+            job.Output = new(output.Floats, outputs, queries, outputs);
+            var body = new AttentionBody<PagedSource>(new PagedSource(job), pool, workspace);
+            Values.AtWidth(lanes, ref body);
+            return output.As<float>().ToArray();
+        }
+    }
+
     private void Run<TSource>(TSource source) where TSource : unmanaged, IAttentionSource
     {
         using var pool = new WorkerPool(2);
         using var workspace = new CpuWorkspace(2);
         var body = new AttentionBody<TSource>(source, pool, workspace);
-        Values.AtWidth(width, ref body);
+        Values.AtWidth(lanes, ref body);
     }
 
     private readonly struct AttentionBody<TSource>(TSource source, WorkerPool pool, CpuWorkspace workspace) : IWidthBody
@@ -125,7 +173,6 @@ internal sealed unsafe class PagedCase : IDisposable
             Form = new(form),
             Keys = cache.Keys(1, 0, 0),
             Values = cache.Values(1, 0, 0),
-            KeyStride = cache.KeyStride,
             ValueStride = cache.ValueStride,
             PageSize = pageSize,
             IsHalf = format == KvFormat.Float16,
