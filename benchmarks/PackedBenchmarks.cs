@@ -12,9 +12,11 @@ internal static unsafe class PackedBenchmarks
 
     private static readonly (string Name, WeightFormat Format)[] Formats =
     [
+        ("u4 g32 zero 8", new(WeightEncoding.UInt4, 32, GroupOffset.ZeroPoint)),
         ("u4 g32 affine", new(WeightEncoding.UInt4, 32, GroupOffset.Minimum)),
-        ("u4 g32 uniform", new(WeightEncoding.UInt4, 32, GroupOffset.None)),
         ("u4 g128 affine", new(WeightEncoding.UInt4, 128, GroupOffset.Minimum)),
+        ("s6 g32", new(WeightEncoding.Int8, 32)),
+        ("s6 g16", new(WeightEncoding.Int8, 16)),
         ("s8 g32", new(WeightEncoding.Int8, 32)),
         ("s8 g16", new(WeightEncoding.Int8, 16)),
     ];
@@ -33,9 +35,9 @@ internal static unsafe class PackedBenchmarks
             {
                 if ((rows > 9000 && format.Bits == 4) || !$"{rows}x{columns} {name}".Contains(filter, StringComparison.Ordinal))
                     continue;
-                using WeightMatrix matrix = Random(rows, columns, format);
-                long bytes = PackedMatrix.PackedBytes(rows, columns, format);
-                var copies = new PackedMatrix[(int)Math.Max(1, Streamed / bytes)];
+                using WeightMatrix matrix = Random(rows, columns, name, format);
+                using PackedMatrix first = PackedMatrix.Pack(matrix, pool);
+                var copies = new PackedMatrix[(int)Math.Max(1, Streamed / first.Bytes)];
                 for (int i = 0; i < copies.Length; i++)
                     copies[i] = PackedMatrix.Pack(matrix, pool);
                 var x = new float[4 * columns];
@@ -99,7 +101,7 @@ internal static unsafe class PackedBenchmarks
         {
             foreach ((string name, WeightFormat format) in Formats)
             {
-                using WeightMatrix matrix = Random(rows, columns, format);
+                using WeightMatrix matrix = Random(rows, columns, name, format);
                 using PackedMatrix packed = PackedMatrix.Pack(matrix, pool);
                 PackedMatrix[] parts = [packed];
                 var x = new float[512 * columns];
@@ -128,7 +130,7 @@ internal static unsafe class PackedBenchmarks
         Console.WriteLine($"{threads} threads; million weights a second");
         foreach ((string name, WeightFormat format) in Formats)
         {
-            using WeightMatrix matrix = Random(4096, 1536, format);
+            using WeightMatrix matrix = Random(4096, 1536, name, format);
             double seconds = Measure.Best(0.3, () => PackedMatrix.Pack(matrix, pool).Dispose());
             Console.WriteLine($"{name,-16}{4096 * 1536 / seconds / 1e6,8:f0}");
         }
@@ -151,14 +153,14 @@ internal static unsafe class PackedBenchmarks
         {
             foreach ((string name, WeightFormat format) in Formats)
             {
-                using WeightMatrix matrix = Random(32, Columns, format);
+                using WeightMatrix matrix = Random(32, Columns, name, format);
                 using PackedMatrix packed = PackedMatrix.Pack(matrix, pool);
-                PackedKernels kernels = PackedKernels.For(tier, packed.Shape.Form);
+                PackedKernels kernels = PackedKernels.For(tier, packed.Shape);
                 PanelShape shape = packed.Shape;
                 byte* codes = memory.Data, panel = packed.Panels;
                 var factors = (float*)(codes + 65536);
                 float* sums = factors + 8192;
-                var rows = new ActivationRows((sbyte*)(codes + (1 << 18)), factors + 16384, factors + 20000);
+                var rows = new ActivationRows((sbyte*)(codes + (1 << 18)), factors + 16384, factors + 20000, (int*)(factors + 24000));
                 new Span<byte>(memory.Data, 1 << 20).Clear();
                 nint shapeAt = (nint)(&shape), rowsAt = (nint)(&rows);
                 double unpack = Measure.Best(0.1, () =>
@@ -205,13 +207,20 @@ internal static unsafe class PackedBenchmarks
         (a + b + c + d + e + f + g + h).Store((short*)data);
     }
 
-    private static WeightMatrix Random(int rows, int columns, WeightFormat format)
+    private static WeightMatrix Random(int rows, int columns, string name, WeightFormat format)
     {
         var random = new Random(1);
         WeightMatrix matrix = WeightMatrix.Allocate("random", rows, columns, format);
         for (int row = 0; row < rows; row++)
         {
             random.NextBytes(matrix.Codes(row));
+            if (name.StartsWith("s6", StringComparison.Ordinal))
+            {
+                foreach (ref byte code in matrix.Codes(row))
+                    code = (byte)((code % 64) - 32);
+            }
+
+            matrix.ZeroPoints(row).Fill(8);
             matrix.Scales(row).Fill(0.01f);
             matrix.Minimums(row).Fill(-0.08f);
         }

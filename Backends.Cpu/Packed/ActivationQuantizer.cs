@@ -34,6 +34,7 @@ internal static unsafe class ActivationQuantizer
         float* padded = stackalloc float[PanelShape.BlockInputs];
         sbyte* codes = tile.Codes + (4 * row);
         float* scales = tile.Scales + row, sums = tile.Sums + row;
+        int* starts = tile.Starts + (ActivationRows.StartsPerBlock * row);
         int largest = 0;
         for (int block = 0; block < blocks; block++)
         {
@@ -46,10 +47,11 @@ internal static unsafe class ActivationQuantizer
                 source = padded;
             }
 
-            largest = Math.Max(largest, QuantizeBlock(source, codes, 4 * rows, scales, sums));
+            largest = Math.Max(largest, QuantizeBlock(source, codes, 4 * rows, scales, sums, starts));
             codes += PanelShape.BlockInputs * rows;
             scales += rows;
             sums += rows;
+            starts += ActivationRows.StartsPerBlock * rows;
         }
 
         int exponent = Math.Clamp((largest >> 23) - 127, -100, 127);
@@ -65,9 +67,9 @@ internal static unsafe class ActivationQuantizer
         return 1 / unit;
     }
 
-    // Leaves the unscaled scale and the integer sum; returns the bits of the largest magnitude, which order as the values do.
+    // Leaves the starts, the unscaled scale and the integer sum; returns the bits of the largest magnitude, which order as the values do.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int QuantizeBlock(float* x, sbyte* codes, int stride, float* scale, float* sum)
+    private static int QuantizeBlock(float* x, sbyte* codes, int stride, float* scale, float* sum, int* starts)
     {
         Vector256<float> x0 = Vector256.Load(x), x1 = Vector256.Load(x + 8), x2 = Vector256.Load(x + 16), x3 = Vector256.Load(x + 24);
         Vector256<int> magnitude = Vector256.Max(
@@ -83,6 +85,7 @@ internal static unsafe class ActivationQuantizer
                 *(int*)(codes + (i * stride)) = 0;
             *scale = largest < SmallestMagnitude ? 0 : float.NaN;
             *sum = 0;
+            Vector128<int>.Zero.Store(starts);
             return largest < SmallestMagnitude ? 0 : largest;
         }
 
@@ -93,7 +96,12 @@ internal static unsafe class ActivationQuantizer
         Vector256<int> q1 = ((x1 * inverse) + shift).AsInt32() - shift.AsInt32();
         Vector256<int> q2 = ((x2 * inverse) + shift).AsInt32() - shift.AsInt32();
         Vector256<int> q3 = ((x3 * inverse) + shift).AsInt32() - shift.AsInt32();
-        *sum = Vector256.Sum(q0 + q1 + q2 + q3);
+        int first = Vector256.Sum(q0 + q1), second = Vector256.Sum(q2 + q3), both = first + second;
+        *sum = both;
+        starts[ActivationRows.PairedNibbles] = ((-4 * both) & 0xffff) * 0x10001;
+        starts[ActivationRows.Nibbles] = -8 * both;
+        starts[ActivationRows.SixBits] = -32 * first;
+        starts[ActivationRows.SixBits + 1] = -32 * second;
         Vector256<int> packed = Vector256.Narrow(Vector256.Narrow(q0, q1), Vector256.Narrow(q2, q3)).AsInt32();
         if (stride == 4)
         {

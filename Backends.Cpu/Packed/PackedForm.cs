@@ -20,4 +20,13 @@ internal enum PackedForm
 
     /// <summary>8-bit codes -128..127, a scale per 16 columns: groups of 32 with a scale for either half.</summary>
     Halves8,
+
+    /// <summary>6-bit codes -32..31, a scale per group.</summary>
+    Symmetric6,
+
+    /// <summary>6-bit codes -32..31, a scale and an offset per group.</summary>
+    Affine6,
+
+    /// <summary>6-bit codes -32..31, a scale per 16 columns: groups of 32 with a scale for either half.</summary>
+    Halves6,
 }

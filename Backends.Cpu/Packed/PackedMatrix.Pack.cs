@@ -13,10 +13,10 @@ internal sealed unsafe partial class PackedMatrix
     {
         if (!CanPack(matrix))
             throw new UnsupportedException($"packing {matrix.Name} ({matrix.Format})", "only 4-bit and 8-bit codes and codebooks of integers, in groups of neighbouring 32 columns or a multiple of them, can be packed; use the canonical matrix");
-        PackedForm form = NarrowestForm(matrix, out int zeroPoint);
-        var shape = new PanelShape(form, matrix.Columns, matrix.Format.GroupSize, zeroPoint);
         int shift = 0;
         sbyte[]? codebook = matrix.Format.Encoding == WeightEncoding.Codebook4 ? IntegerCodebook(matrix.Codebook, out shift) : null;
+        PackedForm form = NarrowestForm(matrix, codebook, out int zeroPoint);
+        var shape = new PanelShape(form, matrix.Columns, matrix.Format.GroupSize, zeroPoint);
         int exponent = ExponentFor(matrix, form);
         var packed = new PackedMatrix(matrix.Rows, matrix.Columns, shape, exponent - shift);
         var packing = new Packing(matrix, packed, exponent, codebook);
@@ -38,26 +38,63 @@ internal sealed unsafe partial class PackedMatrix
         return packed;
     }
 
-    private static PackedForm NarrowestForm(WeightMatrix matrix, out int zeroPoint)
+    private static PackedForm NarrowestForm(WeightMatrix matrix, sbyte[]? codebook, out int zeroPoint)
     {
         PackedForm widest = WidestForm(matrix.Format, matrix.Columns);
         zeroPoint = 0;
+        if (HasOneZeroPoint(matrix, out byte shared))
+        {
+            if (widest == PackedForm.Affine4)
+            {
+                zeroPoint = shared;
+                return PackedForm.Uniform4;
+            }
+
+            if (shared == Bias(matrix.Format))
+                widest = PackedForm.Symmetric8;
+        }
+
+        return widest switch
+        {
+            PackedForm.Symmetric8 when FitSixBits(matrix, codebook) => PackedForm.Symmetric6,
+            PackedForm.Affine8 when FitSixBits(matrix, codebook) => PackedForm.Affine6,
+            PackedForm.Halves8 when FitSixBits(matrix, codebook) => PackedForm.Halves6,
+            _ => widest,
+        };
+    }
+
+    private static bool HasOneZeroPoint(WeightMatrix matrix, out byte zeroPoint)
+    {
+        zeroPoint = 0;
         if (matrix.Format.Offset != GroupOffset.ZeroPoint || matrix.Rows == 0 || matrix.Groups == 0)
-            return widest;
-        byte first = matrix.ZeroPoints(0)[0];
+            return false;
+        zeroPoint = matrix.ZeroPoints(0)[0];
         for (int row = 0; row < matrix.Rows; row++)
         {
-            if (matrix.ZeroPoints(row).ContainsAnyExcept(first))
-                return widest;
+            if (matrix.ZeroPoints(row).ContainsAnyExcept(zeroPoint))
+                return false;
         }
 
-        if (widest == PackedForm.Affine4)
+        return true;
+    }
+
+    // As the codes of Q5_0, Q5_K, Q3_K and Q6_K do.
+    private static bool FitSixBits(WeightMatrix matrix, sbyte[]? codebook)
+    {
+        if (codebook is not null)
+            return !codebook.AsSpan().ContainsAnyExceptInRange<sbyte>(-32, 31);
+        bool isSigned = Bias(matrix.Format) == 0;
+        for (int row = 0; row < matrix.Rows; row++)
         {
-            zeroPoint = first;
-            return PackedForm.Uniform4;
+            ReadOnlySpan<byte> codes = matrix.Codes(row);
+            bool fits = isSigned
+                ? !MemoryMarshal.Cast<byte, sbyte>(codes).ContainsAnyExceptInRange<sbyte>(-32, 31)
+                : !codes.ContainsAnyExceptInRange<byte>(96, 159);
+            if (!fits)
+                return false;
         }
 
-        return first == Bias(matrix.Format) ? PackedForm.Symmetric8 : widest;
+        return true;
     }
 
     // Unsigned 8-bit codes are stored minus 128; their offsets make up for it.
@@ -78,7 +115,7 @@ internal sealed unsafe partial class PackedMatrix
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int ExponentFor(WeightMatrix matrix, PackedForm form)
     {
-        bool hasOffsets = form is PackedForm.Affine4 or PackedForm.Affine8;
+        bool hasOffsets = PanelShape.IsAffine(form);
         float largest = 0;
         for (int row = 0; row < matrix.Rows; row++)
         {
@@ -116,10 +153,20 @@ internal sealed unsafe partial class PackedMatrix
                 int row = (panel * PanelShape.Outputs) + output;
                 PackHeaders(destination, output, row);
                 ReadOnlySpan<byte> codes = matrix.Codes(row);
-                if (shape.BlockBytes == 512)
-                    PackNibbles(destination, output, codes);
-                else
-                    PackBytes(destination, output, codebook is null ? codes : LookUp(codes, looked));
+                if (codebook is not null)
+                    codes = LookUp(codes, looked);
+                switch (shape.BlockBytes)
+                {
+                    case 512:
+                        PackNibbles(destination, output, codes);
+                        break;
+                    case 768:
+                        PackSixBits(destination, output, codes);
+                        break;
+                    default:
+                        PackBytes(destination, output, codes);
+                        break;
+                }
             }
         }
 
@@ -135,12 +182,12 @@ internal sealed unsafe partial class PackedMatrix
         {
             PanelShape shape = packed.Shape;
             ReadOnlySpan<float> scales = matrix.Scales(row);
-            int perHeader = shape.Form == PackedForm.Halves8 ? 2 : 1;
+            int perHeader = PanelShape.IsHalves(shape.Form) ? 2 : 1;
             for (int group = 0; group < scales.Length; group++)
             {
                 var header = (Half*)(panel + shape.HeaderOffset(group / perHeader)) + output;
                 header[group % perHeader * PanelShape.Outputs] = (Half)(scales[group] * _toStored);
-                if (shape.Form is PackedForm.Affine4 or PackedForm.Affine8)
+                if (PanelShape.IsAffine(shape.Form))
                     header[PanelShape.Outputs] = (Half)(Offset(matrix, row, group) * _toStored);
             }
         }
@@ -172,6 +219,30 @@ internal sealed unsafe partial class PackedMatrix
                 ReadOnlySpan<byte> source = codes[(block * 32)..];
                 for (int v = 0; v < 8; v++)
                     dwords[v * PanelShape.Outputs] = Dword(source, v * 4) ^ flip;
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void PackSixBits(byte* panel, int output, ReadOnlySpan<byte> codes)
+        {
+            // Codes plus 32: none carries into its neighbour, once the sign bit is out of the way.
+            uint flip = Bias(matrix.Format) == 0 ? 0 : 0x80808080;
+            for (int block = 0; block < packed.Shape.Blocks; block++)
+            {
+                var dwords = (uint*)(panel + packed.Shape.BlockOffset(block)) + output;
+                ReadOnlySpan<byte> source = codes[(block * 32)..];
+                for (int half = 0; half < 2; half++, dwords += 3 * PanelShape.Outputs)
+                {
+                    uint high = 0;
+                    for (int g = 0; g < 4; g++)
+                    {
+                        uint six = ((Dword(source, (half * 16) + (g * 4)) ^ flip ^ 0x20202020) & 0x3f3f3f3f);
+                        high |= ((six >> 4) & 0x03030303) << (2 * g);
+                        dwords[(1 + (g / 2)) * PanelShape.Outputs] |= (six & 0x0f0f0f0f) << (4 * (g % 2));
+                    }
+
+                    dwords[0] = high;
+                }
             }
         }
 

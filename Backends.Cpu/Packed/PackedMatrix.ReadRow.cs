@@ -14,14 +14,14 @@ internal sealed unsafe partial class PackedMatrix
             var header = (Half*)(panel + shape.HeaderOffset(block / shape.BlocksPerGroup)) + output;
             byte* codes = panel + shape.BlockOffset(block);
             float scale = MathF.ScaleB((float)header[0], ScaleExponent);
-            float second = shape.Form is PackedForm.Uniform4 or PackedForm.Symmetric8
+            float second = shape.HeaderBytes == 64
                 ? -scale * shape.Zero
                 : MathF.ScaleB((float)header[PanelShape.Outputs], ScaleExponent);
             int first = block * PanelShape.BlockInputs, count = Math.Min(PanelShape.BlockInputs, Columns - first);
             for (int k = 0; k < count; k++)
             {
                 int code = ScalarPanel.Code(codes, shape.Form, output, k);
-                destination[first + k] = shape.Form == PackedForm.Halves8
+                destination[first + k] = PanelShape.IsHalves(shape.Form)
                     ? code * (k < PanelShape.BlockInputs / 2 ? scale : second)
                     : (code * scale) + second;
             }

@@ -37,11 +37,11 @@ internal static unsafe partial class PackedProduct
     /// <param name="scratch">Working memory; nothing is allocated once it has grown.</param>
     public static void Multiply(
         ReadOnlySpan<PackedMatrix> parts, float* x, nint xStride, int m, float* y, nint yStride, float* bias, bool accumulate, WorkerPool pool, PackedScratch scratch) =>
-        Multiply(PackedKernels.Best, parts, x, xStride, m, y, yStride, bias, accumulate, pool, scratch);
+        Multiply(null, parts, x, xStride, m, y, yStride, bias, accumulate, pool, scratch);
 
-    /// <summary>Multiplies with the kernels of a tier, which this machine must support.</summary>
+    /// <summary>Multiplies with the kernels of a tier, which this machine must support; null takes the fastest for each part.</summary>
     public static void Multiply(
-        KernelTier tier, ReadOnlySpan<PackedMatrix> parts, float* x, nint xStride, int m, float* y, nint yStride, float* bias, bool accumulate, WorkerPool pool, PackedScratch scratch)
+        KernelTier? tier, ReadOnlySpan<PackedMatrix> parts, float* x, nint xStride, int m, float* y, nint yStride, float* bias, bool accumulate, WorkerPool pool, PackedScratch scratch)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(m);
         if (m == 0 || parts.IsEmpty)
@@ -54,7 +54,7 @@ internal static unsafe partial class PackedProduct
         }
 
         // A few rows cost less one by one: the panel is fetched from memory once and is then in the cache.
-        bool tiled = m > 3 && tier != KernelTier.Scalar;
+        bool tiled = m > 3 && (tier ?? PackedKernels.Best) != KernelTier.Scalar;
         var job = new Job
         {
             X = x, XStride = xStride, Rows = m, Y = y, YStride = yStride, Bias = bias, Accumulate = accumulate,
@@ -78,15 +78,17 @@ internal static unsafe partial class PackedProduct
     {
         long paddedRows = (long)job.Tiles * job.TileRows;
         long codes = Align(paddedRows * job.Blocks * PanelShape.BlockInputs), scales = Align(paddedRows * job.Blocks * sizeof(float));
+        long starts = Align(paddedRows * job.Blocks * ActivationRows.StartsPerBlock * sizeof(int));
         long rowScales = Align(paddedRows * sizeof(float)), parts = Align(job.PartCount * (long)sizeof(Part));
         job.WorkerBytes = job.TileRows == 1
             ? 128
             : (UnpackedBlocks * (PanelShape.UnpackedBlockBytes + (2L * PanelShape.Outputs * sizeof(float)))) + (RowBlock * PanelShape.Outputs * sizeof(float));
-        byte* memory = scratch.Take(checked(codes + (2 * scales) + rowScales + parts + (threads * job.WorkerBytes)));
+        byte* memory = scratch.Take(checked(codes + (2 * scales) + starts + rowScales + parts + (threads * job.WorkerBytes)));
         job.Codes = (sbyte*)memory;
         job.Scales = (float*)(memory += codes);
         job.Sums = (float*)(memory += scales);
-        job.RowScales = (float*)(memory += scales);
+        job.Starts = (int*)(memory += scales);
+        job.RowScales = (float*)(memory += starts);
         job.Parts = (Part*)(memory += rowScales);
         job.WorkerMemory = memory + parts;
         job.RowBlocks = job.TileRows == 1 ? 1 : (job.Rows + RowBlock - 1) / RowBlock;
@@ -94,7 +96,7 @@ internal static unsafe partial class PackedProduct
 
     private static long Align(long bytes) => (bytes + 63) & ~63L;
 
-    private static void Describe(ref Job job, ReadOnlySpan<PackedMatrix> parts, KernelTier tier)
+    private static void Describe(ref Job job, ReadOnlySpan<PackedMatrix> parts, KernelTier? tier)
     {
         int firstOutput = 0;
         for (int i = 0; i < parts.Length; i++)
@@ -105,7 +107,7 @@ internal static unsafe partial class PackedProduct
                 Panels = matrix.Panels,
                 PanelBytes = matrix.Shape.PanelBytes,
                 Shape = matrix.Shape,
-                Kernels = PackedKernels.For(tier, matrix.Shape.Form),
+                Kernels = tier is { } chosen ? PackedKernels.For(chosen, matrix.Shape) : PackedKernels.FastestFor(matrix.Shape),
                 Scale = MathF.ScaleB(1, matrix.ScaleExponent),
                 Outputs = matrix.Rows,
                 FirstOutput = firstOutput,
@@ -142,6 +144,7 @@ internal static unsafe partial class PackedProduct
             new Span<byte>(rows.Codes, job->TileRows * job->Blocks * PanelShape.BlockInputs).Clear();
             new Span<float>(rows.Scales, job->TileRows * job->Blocks).Clear();
             new Span<float>(rows.Sums, job->TileRows * job->Blocks).Clear();
+            new Span<int>(rows.Starts, job->TileRows * job->Blocks * ActivationRows.StartsPerBlock).Clear();
         }
 
         for (int row = 0; row < count; row++)
@@ -282,6 +285,7 @@ internal static unsafe partial class PackedProduct
         public sbyte* Codes;
         public float* Scales;
         public float* Sums;
+        public int* Starts;
         public float* RowScales;
         public Part* Parts;
         public int PartCount;
@@ -295,7 +299,7 @@ internal static unsafe partial class PackedProduct
         public readonly ActivationRows Tile(int tile, int block = 0)
         {
             long blockIndex = (((long)tile * Blocks) + block) * TileRows;
-            return new(Codes + (blockIndex * PanelShape.BlockInputs), Scales + blockIndex, Sums + blockIndex);
+            return new(Codes + (blockIndex * PanelShape.BlockInputs), Scales + blockIndex, Sums + blockIndex, Starts + (blockIndex * ActivationRows.StartsPerBlock));
         }
     }
 }

@@ -9,7 +9,7 @@ namespace Portable.Backends.Cpu;
 internal static unsafe class CpuWeightImage
 {
     /// <summary>The layout of the fast mode; its number grows with every change of panels, blocks or entries.</summary>
-    public const string FastLayout = "cpu panels of 32, 1";
+    public const string FastLayout = "cpu panels of 32, 2";
 
     /// <summary>The layout of the reference mode.</summary>
     public const string ReferenceLayout = "cpu canonical, 1";
@@ -199,7 +199,7 @@ internal static unsafe class CpuWeightImage
             {
                 return numerics != NumericMode.Fast ? "it is packed, and the device computes in reference mode"
                     : !Enum.IsDefined((PackedForm)Kind) || GroupSize < PanelShape.BlockInputs || GroupSize % PanelShape.BlockInputs != 0 || (uint)Zero > 15
-                        || Math.Abs((long)ScaleExponent) > 512 || ((PackedForm)Kind == PackedForm.Halves8 && GroupSize != PanelShape.BlockInputs) ? "its form is unknown" : null;
+                        || Math.Abs((long)ScaleExponent) > 512 || (PanelShape.IsHalves((PackedForm)Kind) && GroupSize != PanelShape.BlockInputs) ? "its form is unknown" : null;
             }
 
             return !Enum.IsDefined((WeightEncoding)Kind) || !Enum.IsDefined((GroupOffset)Offset) || GroupSize < 0 || Format.IsPlain != (GroupSize == 0)

@@ -21,6 +21,7 @@ internal static unsafe class ByteVector<TSimd, TVector, TForm>
         new Span<float>(sums, PanelShape.Outputs).Clear();
         int blocks = shape->Blocks, blocksPerGroup = shape->BlocksPerGroup;
         sbyte* activations = row->Codes;
+        int* starts = row->Starts + ActivationRows.SixBits;
         float* factors = stackalloc float[2 * PanelShape.Outputs];
         byte* codes = panel;
         for (int block = 0, left = 0; block < blocks; block++, left--)
@@ -41,14 +42,22 @@ internal static unsafe class ByteVector<TSimd, TVector, TForm>
             {
                 byte* line = codes + (4 * output);
                 float* sum = sums + output, first = factors + output, second = first + PanelShape.Outputs;
-                TVector dot0 = TSimd.Zero, dot1 = TSimd.Zero, dot2 = TSimd.Zero, dot3 = TSimd.Zero;
+                TVector dot0 = Start(starts), dot1 = dot0, dot2 = dot0, dot3 = dot0;
                 for (int step = 0; step < 4; step++)
                     Step(line + (128 * step), activations + (4 * step), ref dot0, ref dot1, ref dot2, ref dot3);
                 if (typeof(TForm) == typeof(Tags.Halves8))
                 {
                     Fold(dot0, dot1, dot2, dot3, activationScale, first, sum);
-                    dot0 = dot1 = dot2 = dot3 = TSimd.Zero;
+                    dot0 = dot1 = dot2 = dot3 = Start(starts + 1);
                     first = second;
+                }
+                else if (TSimd.BytesAreShifted)
+                {
+                    TVector upper = Start(starts + 1);
+                    dot0 = TSimd.AddIntegers(dot0, upper);
+                    dot1 = TSimd.AddIntegers(dot1, upper);
+                    dot2 = TSimd.AddIntegers(dot2, upper);
+                    dot3 = TSimd.AddIntegers(dot3, upper);
                 }
 
                 for (int step = 4; step < 8; step++)
@@ -68,6 +77,7 @@ internal static unsafe class ByteVector<TSimd, TVector, TForm>
 
             codes += 1024;
             activations += PanelShape.BlockInputs;
+            starts += ActivationRows.StartsPerBlock;
         }
     }
 
@@ -77,14 +87,21 @@ internal static unsafe class ByteVector<TSimd, TVector, TForm>
         byte* line, sbyte* activations, ref TVector dot0, ref TVector dot1, ref TVector dot2, ref TVector dot3)
     {
         TVector a = TSimd.Broadcast(activations);
-        dot0 = TSimd.DotBytes(dot0, TSimd.Load(line), a);
-        dot1 = TSimd.DotBytes(dot1, TSimd.Load(line + (4 * TSimd.Lanes)), a);
+        dot0 = TSimd.DotBytes(dot0, Codes(line), a);
+        dot1 = TSimd.DotBytes(dot1, Codes(line + (4 * TSimd.Lanes)), a);
         if (TSimd.Lanes < 16)
         {
-            dot2 = TSimd.DotBytes(dot2, TSimd.Load(line + (8 * TSimd.Lanes)), a);
-            dot3 = TSimd.DotBytes(dot3, TSimd.Load(line + (12 * TSimd.Lanes)), a);
+            dot2 = TSimd.DotBytes(dot2, Codes(line + (8 * TSimd.Lanes)), a);
+            dot3 = TSimd.DotBytes(dot3, Codes(line + (12 * TSimd.Lanes)), a);
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Codes(byte* line) => TSimd.BytesAreShifted ? TSimd.Shift128(TSimd.Load(line)) : TSimd.Load(line);
+
+    // -128 times the sum of the activations.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Start(int* starts) => TSimd.BytesAreShifted ? TSimd.TimesFour(TSimd.Broadcast((sbyte*)starts)) : TSimd.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fold(TVector dot0, TVector dot1, TVector dot2, TVector dot3, TVector activationScale, float* scale, float* sum)

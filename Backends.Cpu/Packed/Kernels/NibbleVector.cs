@@ -8,7 +8,7 @@ namespace Portable.Backends.Cpu;
 /// </summary>
 /// <typeparam name="TSimd">The instructions.</typeparam>
 /// <typeparam name="TVector">Their register.</typeparam>
-/// <typeparam name="TForm"><see cref="Tags.Uniform4"/> or <see cref="Tags.Affine4"/>.</typeparam>
+/// <typeparam name="TForm"><see cref="Tags.Uniform4"/>, <see cref="Tags.Centred4"/> or <see cref="Tags.Affine4"/>.</typeparam>
 internal static unsafe class NibbleVector<TSimd, TVector, TForm>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
@@ -22,6 +22,7 @@ internal static unsafe class NibbleVector<TSimd, TVector, TForm>
         int blocks = shape->Blocks, blocksPerGroup = shape->BlocksPerGroup;
         TVector minusZero = TSimd.Broadcast(-shape->Zero);
         sbyte* activations = row->Codes;
+        int* starts = row->Starts + TSimd.NibbleStart;
         float* factors = stackalloc float[2 * PanelShape.Outputs];
         byte* codes = panel;
         for (int block = 0, left = 0; block < blocks; block++, left--)
@@ -39,7 +40,8 @@ internal static unsafe class NibbleVector<TSimd, TVector, TForm>
             for (int output = 0; output < PanelShape.Outputs; output += 4 * TSimd.Lanes)
             {
                 byte* line = codes + (4 * output);
-                TVector dot0 = TSimd.Zero, dot1 = TSimd.Zero, dot2 = TSimd.Zero, dot3 = TSimd.Zero;
+                TVector start = typeof(TForm) == typeof(Tags.Centred4) ? TSimd.Broadcast((sbyte*)starts) : TSimd.Zero;
+                TVector dot0 = start, dot1 = start, dot2 = start, dot3 = start;
                 Step(line, activations, ref dot0, ref dot1, ref dot2, ref dot3);
                 Step(line + 128, activations + 8, ref dot0, ref dot1, ref dot2, ref dot3);
                 Step(line + 256, activations + 16, ref dot0, ref dot1, ref dot2, ref dot3);
@@ -55,6 +57,7 @@ internal static unsafe class NibbleVector<TSimd, TVector, TForm>
 
             codes += 512;
             activations += PanelShape.BlockInputs;
+            starts += ActivationRows.StartsPerBlock;
         }
     }
 
@@ -100,8 +103,9 @@ internal static unsafe class NibbleVector<TSimd, TVector, TForm>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fold(TVector dot, float* factors, float* sums, TVector activationScale, TVector activationSum)
     {
-        TVector scale = TSimd.Load(factors), offset = TSimd.Load(factors + PanelShape.Outputs), sum = TSimd.Load(sums);
-        sum = TSimd.MultiplyAdd(TSimd.Multiply(TSimd.ToFloat(TSimd.SumOfNibbles(dot)), activationScale), scale, sum);
-        TSimd.Store(TSimd.MultiplyAdd(offset, activationSum, sum), sums);
+        TVector sum = TSimd.MultiplyAdd(TSimd.Multiply(TSimd.ToFloat(TSimd.SumOfNibbles(dot)), activationScale), TSimd.Load(factors), TSimd.Load(sums));
+        if (typeof(TForm) != typeof(Tags.Centred4))
+            sum = TSimd.MultiplyAdd(TSimd.Load(factors + PanelShape.Outputs), activationSum, sum);
+        TSimd.Store(sum, sums);
     }
 }

@@ -46,21 +46,31 @@ internal readonly unsafe struct PackedKernels
         _ => true,
     };
 
-    /// <summary>The kernels of a tier for a form.</summary>
-    public static PackedKernels For(KernelTier tier, PackedForm form) => tier switch
+    /// <summary>The fastest kernels of this machine for a shape: products of bytes gain more from dot products in one instruction than from wider registers.</summary>
+    public static PackedKernels FastestFor(PanelShape shape) =>
+        For(shape.BlockBytes == PanelShape.UnpackedBlockBytes && IsSupported(KernelTier.Vector256Vnni) ? KernelTier.Vector256Vnni : Best, shape);
+
+    /// <summary>The kernels of a tier for a shape.</summary>
+    public static PackedKernels For(KernelTier tier, PanelShape shape) => tier switch
     {
-        KernelTier.Vector128 => Of<Simd128, Vector128<byte>>(form),
-        KernelTier.Vector256 => Of<Simd256, Vector256<byte>>(form),
-        KernelTier.Vector256Vnni => Of<Simd256Vnni, Vector256<byte>>(form),
-        KernelTier.Vector512 => Of<Simd512, Vector512<byte>>(form),
+        KernelTier.Vector128 => Of<Simd128, Vector128<byte>>(shape),
+        KernelTier.Vector256 => Of<Simd256, Vector256<byte>>(shape),
+        KernelTier.Vector256Vnni => Of<Simd256Vnni, Vector256<byte>>(shape),
+        KernelTier.Vector512 => Of<Simd512, Vector512<byte>>(shape),
         _ => new PackedKernels { Vector = &ScalarPanel.Run },
     };
 
-    /// <summary>The kernels written in these instructions for a form.</summary>
-    public static PackedKernels Of<TSimd, TVector>(PackedForm form)
+    /// <summary>The kernels written in these instructions for a shape.</summary>
+    public static PackedKernels Of<TSimd, TVector>(PanelShape shape)
         where TSimd : struct, ISimd<TVector>
-        where TVector : struct => form switch
+        where TVector : struct => shape.Form switch
         {
+            PackedForm.Uniform4 when shape.IsCentred => new()
+            {
+                Vector = &NibbleVector<TSimd, TVector, Tags.Centred4>.Run,
+                Unpack = &PanelUnpacking<TSimd, TVector>.Nibbles,
+                Tile = &TileProduct<TSimd, TVector, Tags.Centred4>.Run,
+            },
             PackedForm.Uniform4 => new()
             {
                 Vector = &NibbleVector<TSimd, TVector, Tags.Uniform4>.Run,
@@ -75,7 +85,10 @@ internal readonly unsafe struct PackedKernels
             },
             PackedForm.Symmetric8 => OfBytes<TSimd, TVector, Tags.Symmetric8>(),
             PackedForm.Affine8 => OfBytes<TSimd, TVector, Tags.Affine8>(),
-            _ => OfBytes<TSimd, TVector, Tags.Halves8>(),
+            PackedForm.Halves8 => OfBytes<TSimd, TVector, Tags.Halves8>(),
+            PackedForm.Symmetric6 => OfSixBits<TSimd, TVector, Tags.Symmetric6>(),
+            PackedForm.Affine6 => OfSixBits<TSimd, TVector, Tags.Affine6>(),
+            _ => OfSixBits<TSimd, TVector, Tags.Halves6>(),
         };
 
     private static PackedKernels OfBytes<TSimd, TVector, TForm>()
@@ -85,6 +98,16 @@ internal readonly unsafe struct PackedKernels
         {
             Vector = &ByteVector<TSimd, TVector, TForm>.Run,
             Unpack = &PanelUnpacking<TSimd, TVector>.Bytes,
+            Tile = &TileProduct<TSimd, TVector, TForm>.Run,
+        };
+
+    private static PackedKernels OfSixBits<TSimd, TVector, TForm>()
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+        where TForm : struct => new()
+        {
+            Vector = &SixBitVector<TSimd, TVector, TForm>.Run,
+            Unpack = &PanelUnpacking<TSimd, TVector>.SixBits,
             Tile = &TileProduct<TSimd, TVector, TForm>.Run,
         };
 }

@@ -17,7 +17,7 @@ internal static unsafe class PanelUnpacking<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
     public static void Nibbles(byte* panel, PanelShape* shape, int firstBlock, int blocks, byte* codes, float* factors)
     {
-        bool affine = shape->Form == PackedForm.Affine4;
+        bool affine = shape->Form == PackedForm.Affine4, centred = shape->IsCentred;
         TVector minusZero = TSimd.Broadcast(-shape->Zero);
         for (int block = firstBlock; block < firstBlock + blocks; block++, codes += PanelShape.UnpackedBlockBytes, factors += 2 * PanelShape.Outputs)
         {
@@ -26,9 +26,12 @@ internal static unsafe class PanelUnpacking<TSimd, TVector>
             {
                 TVector scale = TSimd.LoadHalves(header + output);
                 TSimd.Store(scale, factors + output);
-                TSimd.Store(
-                    affine ? TSimd.LoadHalves(header + PanelShape.Outputs + output) : TSimd.Multiply(scale, minusZero),
-                    factors + PanelShape.Outputs + output);
+                if (!centred)
+                {
+                    TSimd.Store(
+                        affine ? TSimd.LoadHalves(header + PanelShape.Outputs + output) : TSimd.Multiply(scale, minusZero),
+                        factors + PanelShape.Outputs + output);
+                }
             }
 
             byte* packed = panel + shape->BlockOffset(block);
@@ -44,7 +47,32 @@ internal static unsafe class PanelUnpacking<TSimd, TVector>
         }
     }
 
-    /// <summary>Panels of 8-bit codes, which are moved only; the second factors of symmetric ones are not written.</summary>
+    /// <summary>Panels of 6-bit codes, which stay plus 32; the second factors of symmetric ones are not written.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
+    public static void SixBits(byte* panel, PanelShape* shape, int firstBlock, int blocks, byte* codes, float* factors)
+    {
+        int perHeader = shape->HeaderBytes / sizeof(ushort);
+        for (int block = firstBlock; block < firstBlock + blocks; block++, factors += 2 * PanelShape.Outputs)
+        {
+            var header = (ushort*)(panel + shape->HeaderOffset(block / shape->BlocksPerGroup));
+            for (int i = 0; i < perHeader; i += TSimd.Lanes)
+                TSimd.Store(TSimd.LoadHalves(header + i), factors + i);
+            byte* packed = panel + shape->BlockOffset(block);
+            for (int half = 0; half < 2; half++, packed += 384, codes += 512)
+            {
+                for (int at = 0; at < 128; at += 4 * TSimd.Lanes)
+                {
+                    TVector high = TSimd.Load(packed + at), first = TSimd.Load(packed + 128 + at), second = TSimd.Load(packed + 256 + at);
+                    TSimd.Store(TSimd.WithHighBits(TSimd.LowNibbles(first), high, 0), codes + at);
+                    TSimd.Store(TSimd.WithHighBits(TSimd.HighNibbles(first), high, 1), codes + 128 + at);
+                    TSimd.Store(TSimd.WithHighBits(TSimd.LowNibbles(second), high, 2), codes + 256 + at);
+                    TSimd.Store(TSimd.WithHighBits(TSimd.HighNibbles(second), high, 3), codes + 384 + at);
+                }
+            }
+        }
+    }
+
+    /// <summary>Panels of 8-bit codes, which are moved only, plus 128 where the instructions take them so; the second factors of symmetric ones are not written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
     public static void Bytes(byte* panel, PanelShape* shape, int firstBlock, int blocks, byte* codes, float* factors)
     {
@@ -54,7 +82,16 @@ internal static unsafe class PanelUnpacking<TSimd, TVector>
             var header = (ushort*)(panel + shape->HeaderOffset(block / shape->BlocksPerGroup));
             for (int i = 0; i < perHeader; i += TSimd.Lanes)
                 TSimd.Store(TSimd.LoadHalves(header + i), factors + i);
-            Buffer.MemoryCopy(panel + shape->BlockOffset(block), codes, PanelShape.UnpackedBlockBytes, PanelShape.UnpackedBlockBytes);
+            byte* packed = panel + shape->BlockOffset(block);
+            if (TSimd.BytesAreShifted)
+            {
+                for (int at = 0; at < PanelShape.UnpackedBlockBytes; at += 4 * TSimd.Lanes)
+                    TSimd.Store(TSimd.Shift128(TSimd.Load(packed + at)), codes + at);
+            }
+            else
+            {
+                Buffer.MemoryCopy(packed, codes, PanelShape.UnpackedBlockBytes, PanelShape.UnpackedBlockBytes);
+            }
         }
     }
 }

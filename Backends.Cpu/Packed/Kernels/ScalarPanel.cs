@@ -3,7 +3,7 @@ namespace Portable.Backends.Cpu;
 /// <summary>
 /// The oracle of the packed kernels: one row of activations times one panel of any form, one output after another.
 /// Integer sums are exact; then, a block at a time, sum = fma(dot * activation scale, scale, sum) and, where there are
-/// offsets, sum = fma(offset, activation sum, sum). Every other kernel gives these bits.
+/// offsets, sum = fma(offset, activation sum, sum); a zero point of 8 is taken from the codes instead. Every other kernel gives these bits.
 /// </summary>
 internal static unsafe class ScalarPanel
 {
@@ -12,7 +12,7 @@ internal static unsafe class ScalarPanel
     /// <summary>Writes 32 sums.</summary>
     public static void Run(byte* panel, PanelShape* shape, ActivationRows* row, float* sums)
     {
-        bool halves = shape->Form == PackedForm.Halves8;
+        bool halves = PanelShape.IsHalves(shape->Form), isCentred = shape->IsCentred;
         for (int output = 0; output < PanelShape.Outputs; output++)
         {
             float sum = 0;
@@ -26,7 +26,7 @@ internal static unsafe class ScalarPanel
                 float second = shape->Form switch
                 {
                     PackedForm.Uniform4 => first * -shape->Zero,
-                    PackedForm.Symmetric8 => 0,
+                    PackedForm.Symmetric8 or PackedForm.Symmetric6 => 0,
                     _ => (float)header[PanelShape.Outputs] * HalfFactor,
                 };
                 int lower = Dot(codes, shape->Form, output, activations, 0), upper = Dot(codes, shape->Form, output, activations, 16);
@@ -37,13 +37,23 @@ internal static unsafe class ScalarPanel
                     continue;
                 }
 
+                if (isCentred)
+                    lower -= 8 * Sum(activations);
                 sum = MathF.FusedMultiplyAdd((lower + upper) * activationScale, first, sum);
-                if (shape->Form != PackedForm.Symmetric8)
+                if (PanelShape.IsAffine(shape->Form) || (shape->Form == PackedForm.Uniform4 && !isCentred))
                     sum = MathF.FusedMultiplyAdd(second, row->Sums[block], sum);
             }
 
             sums[output] = sum;
         }
+    }
+
+    private static int Sum(sbyte* activations)
+    {
+        int sum = 0;
+        for (int k = 0; k < PanelShape.BlockInputs; k++)
+            sum += activations[k];
+        return sum;
     }
 
     private static int Dot(byte* codes, PackedForm form, int output, sbyte* activations, int firstInput)
@@ -59,7 +69,10 @@ internal static unsafe class ScalarPanel
     {
         if (PanelShape.BlockBytesOf(form) == 1024)
             return (sbyte)codes[(128 * (k / 4)) + (4 * output) + (k % 4)];
-        int pair = codes[(128 * (k / 8)) + (4 * output) + (k % 4)];
-        return k % 8 < 4 ? pair & 15 : pair >> 4;
+        bool isSix = PanelShape.BlockBytesOf(form) == 768;
+        byte* half = isSix ? codes + (384 * (k / 16)) : codes;
+        int pair = isSix ? half[128 + (128 * (k % 16 / 8)) + (4 * output) + (k % 4)] : codes[(128 * (k / 8)) + (4 * output) + (k % 4)];
+        int low = k % 8 < 4 ? pair & 15 : pair >> 4;
+        return isSix ? (low | ((half[(4 * output) + (k % 4)] >> (2 * (k % 16 / 4)) & 3) << 4)) - 32 : low;
     }
 }

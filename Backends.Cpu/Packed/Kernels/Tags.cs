@@ -7,7 +7,11 @@ namespace Portable.Backends.Cpu;
 /// </summary>
 internal static class Tags
 {
+    /// <summary><see cref="PackedForm.Uniform4"/> with another zero point than 8.</summary>
     internal readonly struct Uniform4;
+
+    /// <summary><see cref="PackedForm.Uniform4"/> with the zero point 8, which the sums start with.</summary>
+    internal readonly struct Centred4;
 
     internal readonly struct Affine4;
 
@@ -16,4 +20,10 @@ internal static class Tags
     internal readonly struct Affine8;
 
     internal readonly struct Halves8;
+
+    internal readonly struct Symmetric6;
+
+    internal readonly struct Affine6;
+
+    internal readonly struct Halves6;
 }

@@ -10,7 +10,7 @@ namespace Portable.Backends.Cpu;
 /// </summary>
 /// <typeparam name="TSimd">The instructions.</typeparam>
 /// <typeparam name="TVector">Their register.</typeparam>
-/// <typeparam name="TForm">One of <see cref="Tags"/>; <see cref="Tags.Affine4"/> serves both 4-bit forms, which look alike unpacked.</typeparam>
+/// <typeparam name="TForm">One of <see cref="Tags"/>; <see cref="Tags.Affine4"/> serves <see cref="Tags.Uniform4"/> too, which looks alike unpacked.</typeparam>
 internal static unsafe class TileProduct<TSimd, TVector, TForm>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
@@ -18,6 +18,8 @@ internal static unsafe class TileProduct<TSimd, TVector, TForm>
 {
     /// <summary>Rows of a tile.</summary>
     public const int Rows = 4;
+
+    private const int StartStride = ActivationRows.StartsPerBlock;
 
     /// <summary>Adds to sums [4][32].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
@@ -29,6 +31,7 @@ internal static unsafe class TileProduct<TSimd, TVector, TForm>
             float* factor = factors + output;
             sbyte* activations = rows->Codes;
             float* scales = rows->Scales, activationSums = rows->Sums;
+            int* starts = rows->Starts + (typeof(TForm) == typeof(Tags.Centred4) ? TSimd.NibbleStart : ActivationRows.SixBits);
             float* sum = sums + output;
             TVector s00 = TSimd.Load(sum), s01 = TSimd.Load(sum + TSimd.Lanes);
             TVector s10 = TSimd.Load(sum + 32), s11 = TSimd.Load(sum + 32 + TSimd.Lanes);
@@ -36,46 +39,52 @@ internal static unsafe class TileProduct<TSimd, TVector, TForm>
             TVector s30 = TSimd.Load(sum + 96), s31 = TSimd.Load(sum + 96 + TSimd.Lanes);
             for (int block = 0; block < blocks; block++)
             {
-                TVector d00 = TSimd.Zero, d01 = TSimd.Zero, d10 = TSimd.Zero, d11 = TSimd.Zero;
-                TVector d20 = TSimd.Zero, d21 = TSimd.Zero, d30 = TSimd.Zero, d31 = TSimd.Zero;
+                TVector d00 = Start(starts), d01 = d00, d10 = Start(starts + StartStride), d11 = d10;
+                TVector d20 = Start(starts + (2 * StartStride)), d21 = d20, d30 = Start(starts + (3 * StartStride)), d31 = d30;
                 for (int half = 0; half < 2; half++)
                 {
                     for (int step = 0; step < 4; step += 2)
                     {
                         TVector code0 = TSimd.Load(line), code1 = TSimd.Load(line + (4 * TSimd.Lanes));
-                        Dot(ref d00, ref d01, code0, code1, activations);
-                        Dot(ref d10, ref d11, code0, code1, activations + 4);
-                        Dot(ref d20, ref d21, code0, code1, activations + 8);
-                        Dot(ref d30, ref d31, code0, code1, activations + 12);
-                        code0 = TSimd.Load(line + 128);
-                        code1 = TSimd.Load(line + 128 + (4 * TSimd.Lanes));
-                        Dot(ref d00, ref d01, code0, code1, activations + 16);
-                        Dot(ref d10, ref d11, code0, code1, activations + 20);
-                        Dot(ref d20, ref d21, code0, code1, activations + 24);
-                        Dot(ref d30, ref d31, code0, code1, activations + 28);
+                        TVector next0 = TSimd.Load(line + 128), next1 = TSimd.Load(line + 128 + (4 * TSimd.Lanes));
+                        Dot(ref d00, ref d01, code0, code1, next0, next1, activations);
+                        Dot(ref d10, ref d11, code0, code1, next0, next1, activations + 4);
+                        Dot(ref d20, ref d21, code0, code1, next0, next1, activations + 8);
+                        Dot(ref d30, ref d31, code0, code1, next0, next1, activations + 12);
                         line += 256;
                         activations += 32;
                     }
 
-                    if (typeof(TForm) == typeof(Tags.Halves8) && half == 0)
+                    if (half == 0 && (typeof(TForm) == typeof(Tags.Halves8) || typeof(TForm) == typeof(Tags.Halves6)))
                     {
                         TVector lower0 = TSimd.Load(factor), lower1 = TSimd.Load(factor + TSimd.Lanes);
                         Fold(ref s00, ref s01, d00, d01, lower0, lower1, scales);
                         Fold(ref s10, ref s11, d10, d11, lower0, lower1, scales + 1);
                         Fold(ref s20, ref s21, d20, d21, lower0, lower1, scales + 2);
                         Fold(ref s30, ref s31, d30, d31, lower0, lower1, scales + 3);
-                        d00 = d01 = d10 = d11 = d20 = d21 = d30 = d31 = TSimd.Zero;
+                        d00 = d01 = Start(starts + 1);
+                        d10 = d11 = Start(starts + StartStride + 1);
+                        d20 = d21 = Start(starts + (2 * StartStride) + 1);
+                        d30 = d31 = Start(starts + (3 * StartStride) + 1);
+                    }
+                    else if (half == 0 && (typeof(TForm) == typeof(Tags.Symmetric6) || typeof(TForm) == typeof(Tags.Affine6) || typeof(TForm) == typeof(Tags.Halves6)
+                        || (typeof(TSimd) == typeof(Simd256Vnni) && (typeof(TForm) == typeof(Tags.Symmetric8) || typeof(TForm) == typeof(Tags.Affine8)))))
+                    {
+                        AddStart(ref d00, ref d01, starts + 1);
+                        AddStart(ref d10, ref d11, starts + StartStride + 1);
+                        AddStart(ref d20, ref d21, starts + (2 * StartStride) + 1);
+                        AddStart(ref d30, ref d31, starts + (3 * StartStride) + 1);
                     }
                 }
 
                 float* second = factor + PanelShape.Outputs;
-                float* scaleAt = typeof(TForm) == typeof(Tags.Halves8) ? second : factor;
+                float* scaleAt = typeof(TForm) == typeof(Tags.Halves8) || typeof(TForm) == typeof(Tags.Halves6) ? second : factor;
                 TVector scale0 = TSimd.Load(scaleAt), scale1 = TSimd.Load(scaleAt + TSimd.Lanes);
                 Fold(ref s00, ref s01, d00, d01, scale0, scale1, scales);
                 Fold(ref s10, ref s11, d10, d11, scale0, scale1, scales + 1);
                 Fold(ref s20, ref s21, d20, d21, scale0, scale1, scales + 2);
                 Fold(ref s30, ref s31, d30, d31, scale0, scale1, scales + 3);
-                if (typeof(TForm) == typeof(Tags.Affine4) || typeof(TForm) == typeof(Tags.Affine8))
+                if (typeof(TForm) == typeof(Tags.Affine4) || typeof(TForm) == typeof(Tags.Affine8) || typeof(TForm) == typeof(Tags.Affine6))
                 {
                     TVector offset0 = TSimd.Load(second), offset1 = TSimd.Load(second + TSimd.Lanes);
                     AddOffsets(ref s00, ref s01, offset0, offset1, activationSums);
@@ -87,6 +96,7 @@ internal static unsafe class TileProduct<TSimd, TVector, TForm>
                 factor += 2 * PanelShape.Outputs;
                 scales += Rows;
                 activationSums += Rows;
+                starts += Rows * StartStride;
             }
 
             TSimd.Store(s00, sum);
@@ -100,27 +110,57 @@ internal static unsafe class TileProduct<TSimd, TVector, TForm>
         }
     }
 
+    // Two steps of four inputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Dot(ref TVector dot0, ref TVector dot1, TVector code0, TVector code1, sbyte* activations)
+    private static void Dot(ref TVector dot0, ref TVector dot1, TVector code0, TVector code1, TVector next0, TVector next1, sbyte* activations)
     {
-        TVector a = TSimd.Broadcast(activations);
-        if (typeof(TForm) == typeof(Tags.Affine4))
+        TVector a = TSimd.Broadcast(activations), b = TSimd.Broadcast(activations + (4 * Rows));
+        if (typeof(TForm) == typeof(Tags.Affine4) || typeof(TForm) == typeof(Tags.Centred4))
         {
             dot0 = TSimd.DotNibbles(dot0, code0, a);
             dot1 = TSimd.DotNibbles(dot1, code1, a);
+            dot0 = TSimd.DotNibbles(dot0, next0, b);
+            dot1 = TSimd.DotNibbles(dot1, next1, b);
+        }
+        else if (typeof(TForm) == typeof(Tags.Symmetric6) || typeof(TForm) == typeof(Tags.Affine6) || typeof(TForm) == typeof(Tags.Halves6))
+        {
+            dot0 = TSimd.DotSixBits(dot0, code0, next0, a, b);
+            dot1 = TSimd.DotSixBits(dot1, code1, next1, a, b);
         }
         else
         {
             dot0 = TSimd.DotBytes(dot0, code0, a);
             dot1 = TSimd.DotBytes(dot1, code1, a);
+            dot0 = TSimd.DotBytes(dot0, next0, b);
+            dot1 = TSimd.DotBytes(dot1, next1, b);
         }
+    }
+
+    // Conditions on types are decided before anything is inlined, those on properties after: only the former keep the
+    // compiler from giving up on what is left.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Start(int* starts)
+    {
+        if (typeof(TForm) == typeof(Tags.Centred4) || typeof(TForm) == typeof(Tags.Symmetric6) || typeof(TForm) == typeof(Tags.Affine6) || typeof(TForm) == typeof(Tags.Halves6))
+            return TSimd.Broadcast((sbyte*)starts);
+        if (typeof(TSimd) == typeof(Simd256Vnni) && typeof(TForm) != typeof(Tags.Affine4))
+            return TSimd.TimesFour(TSimd.Broadcast((sbyte*)starts));
+        return TSimd.Zero;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddStart(ref TVector dot0, ref TVector dot1, int* starts)
+    {
+        TVector start = Start(starts);
+        dot0 = TSimd.AddIntegers(dot0, start);
+        dot1 = TSimd.AddIntegers(dot1, start);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fold(
         ref TVector sum0, ref TVector sum1, TVector dot0, TVector dot1, TVector scale0, TVector scale1, float* activationScale)
     {
-        if (typeof(TForm) == typeof(Tags.Affine4))
+        if (typeof(TForm) == typeof(Tags.Affine4) || typeof(TForm) == typeof(Tags.Centred4))
         {
             dot0 = TSimd.SumOfNibbles(dot0);
             dot1 = TSimd.SumOfNibbles(dot1);

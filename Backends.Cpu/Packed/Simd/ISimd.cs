@@ -39,11 +39,35 @@ internal unsafe interface ISimd<TVector>
     /// </summary>
     static abstract TVector DotNibbles(TVector accumulator, TVector codes, TVector activations);
 
+    /// <summary>Which of <see cref="ActivationRows.Starts"/> an accumulator of <see cref="DotNibbles"/> may begin with instead of zero.</summary>
+    static abstract int NibbleStart { get; }
+
     /// <summary>The 32-bit integers of an accumulator of <see cref="DotNibbles"/>.</summary>
     static abstract TVector SumOfNibbles(TVector accumulator);
 
-    /// <summary>Adds the dot product of four codes -128..127 with four activations -127..127 to every 32-bit lane.</summary>
+    /// <summary>Adds the dot products of two times four codes 0..63 with as many activations -127..127 to every 32-bit lane.</summary>
+    static abstract TVector DotSixBits(TVector accumulator, TVector codes0, TVector codes1, TVector activations0, TVector activations1);
+
+    /// <summary>
+    /// Bits 4 and 5 of every byte from a byte that holds four such pairs, at bit 2 * index, over a nibble; index is a
+    /// constant.
+    /// </summary>
+    static abstract TVector WithHighBits(TVector nibbles, TVector pairs, int index);
+
+    /// <summary>Adds the dot product of four codes with four activations -127..127 to every 32-bit lane: codes -128..127, or 0..255 where <see cref="BytesAreShifted"/>.</summary>
     static abstract TVector DotBytes(TVector accumulator, TVector codes, TVector activations);
+
+    /// <summary>Whether <see cref="DotBytes"/> takes codes plus 128, and a sum is to start with <see cref="ActivationRows.Starts"/>.</summary>
+    static abstract bool BytesAreShifted { get; }
+
+    /// <summary>codes ^ 0x80.</summary>
+    static abstract TVector Shift128(TVector codes);
+
+    /// <summary>Sums of integer lanes.</summary>
+    static abstract TVector AddIntegers(TVector left, TVector right);
+
+    /// <summary>Integer lanes times 4.</summary>
+    static abstract TVector TimesFour(TVector integers);
 
     /// <summary>Integer lanes to float lanes; exact below 2^24.</summary>
     static abstract TVector ToFloat(TVector integers);

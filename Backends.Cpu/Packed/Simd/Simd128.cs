@@ -13,6 +13,10 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<byte>>
 
     public static int Lanes => 4;
 
+    public static int NibbleStart => Dp.IsSupported ? ActivationRows.Nibbles : ActivationRows.PairedNibbles;
+
+    public static bool BytesAreShifted => false;
+
     public static Vector128<byte> Zero => Vector128<byte>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -43,6 +47,32 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<byte>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> SumOfNibbles(Vector128<byte> accumulator) =>
         Dp.IsSupported ? accumulator : SumOfPairs(accumulator.AsInt16()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> DotSixBits(
+        Vector128<byte> accumulator, Vector128<byte> codes0, Vector128<byte> codes1, Vector128<byte> activations0, Vector128<byte> activations1)
+    {
+        if (Dp.IsSupported)
+            return Dp.DotProduct(Dp.DotProduct(accumulator.AsInt32(), codes0.AsSByte(), activations0.AsSByte()), codes1.AsSByte(), activations1.AsSByte()).AsByte();
+        // 4 * 63 * 127 fits 16 bits.
+        return (accumulator.AsInt32() + SumOfPairs(PairSums(codes0, activations0.AsSByte()) + PairSums(codes1, activations1.AsSByte()))).AsByte();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> WithHighBits(Vector128<byte> nibbles, Vector128<byte> pairs, int index)
+    {
+        Vector128<ushort> moved = index < 2 ? pairs.AsUInt16() << (4 - (2 * index)) : pairs.AsUInt16() >>> ((2 * index) - 4);
+        return nibbles | (moved.AsByte() & Vector128.Create((byte)0x30));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Shift128(Vector128<byte> codes) => codes ^ Vector128.Create((byte)0x80);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> AddIntegers(Vector128<byte> left, Vector128<byte> right) => (left.AsInt32() + right.AsInt32()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> TimesFour(Vector128<byte> integers) => (integers.AsInt32() << 2).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> DotBytes(Vector128<byte> accumulator, Vector128<byte> codes, Vector128<byte> activations)

@@ -12,6 +12,10 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<byte>>
 
     public static int Lanes => 8;
 
+    public static int NibbleStart => ActivationRows.PairedNibbles;
+
+    public static bool BytesAreShifted => false;
+
     public static Vector256<byte> Zero => Vector256<byte>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -40,6 +44,31 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<byte>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> SumOfNibbles(Vector256<byte> accumulator) =>
         Avx2.MultiplyAddAdjacent(accumulator.AsInt16(), Vector256<short>.One).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> DotSixBits(
+        Vector256<byte> accumulator, Vector256<byte> codes0, Vector256<byte> codes1, Vector256<byte> activations0, Vector256<byte> activations1)
+    {
+        // 4 * 63 * 127 fits 16 bits.
+        Vector256<short> pairs = Avx2.MultiplyAddAdjacent(codes0, activations0.AsSByte()) + Avx2.MultiplyAddAdjacent(codes1, activations1.AsSByte());
+        return (accumulator.AsInt32() + Avx2.MultiplyAddAdjacent(pairs, Vector256<short>.One)).AsByte();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> WithHighBits(Vector256<byte> nibbles, Vector256<byte> pairs, int index)
+    {
+        Vector256<ushort> moved = index < 2 ? pairs.AsUInt16() << (4 - (2 * index)) : pairs.AsUInt16() >>> ((2 * index) - 4);
+        return nibbles | (moved.AsByte() & Vector256.Create((byte)0x30));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Shift128(Vector256<byte> codes) => codes ^ Vector256.Create((byte)0x80);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> AddIntegers(Vector256<byte> left, Vector256<byte> right) => (left.AsInt32() + right.AsInt32()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> TimesFour(Vector256<byte> integers) => (integers.AsInt32() << 2).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> DotBytes(Vector256<byte> accumulator, Vector256<byte> codes, Vector256<byte> activations)

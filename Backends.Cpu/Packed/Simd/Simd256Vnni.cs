@@ -12,6 +12,10 @@ internal readonly unsafe struct Simd256Vnni : ISimd<Vector256<byte>>
 
     public static int Lanes => Simd256.Lanes;
 
+    public static int NibbleStart => ActivationRows.Nibbles;
+
+    public static bool BytesAreShifted => true;
+
     public static Vector256<byte> Zero => Simd256.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -40,9 +44,25 @@ internal readonly unsafe struct Simd256Vnni : ISimd<Vector256<byte>>
     public static Vector256<byte> SumOfNibbles(Vector256<byte> accumulator) => accumulator;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> DotSixBits(
+        Vector256<byte> accumulator, Vector256<byte> codes0, Vector256<byte> codes1, Vector256<byte> activations0, Vector256<byte> activations1) =>
+        DotBytes(DotBytes(accumulator, codes0, activations0), codes1, activations1);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> WithHighBits(Vector256<byte> nibbles, Vector256<byte> pairs, int index) => Simd256.WithHighBits(nibbles, pairs, index);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Shift128(Vector256<byte> codes) => Simd256.Shift128(codes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> AddIntegers(Vector256<byte> left, Vector256<byte> right) => Simd256.AddIntegers(left, right);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> TimesFour(Vector256<byte> integers) => Simd256.TimesFour(integers);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> DotBytes(Vector256<byte> accumulator, Vector256<byte> codes, Vector256<byte> activations) =>
-        AvxVnni.MultiplyWideningAndAdd(
-            accumulator.AsInt32(), Avx2.Abs(codes.AsSByte()), Avx2.Sign(activations.AsSByte(), codes.AsSByte())).AsByte();
+        AvxVnni.MultiplyWideningAndAdd(accumulator.AsInt32(), codes, activations.AsSByte()).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> ToFloat(Vector256<byte> integers) => Simd256.ToFloat(integers);

@@ -12,6 +12,10 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<byte>>
 
     public static int Lanes => 16;
 
+    public static int NibbleStart => ActivationRows.PairedNibbles;
+
+    public static bool BytesAreShifted => false;
+
     public static Vector512<byte> Zero => Vector512<byte>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -40,6 +44,31 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<byte>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> SumOfNibbles(Vector512<byte> accumulator) =>
         Avx512BW.MultiplyAddAdjacent(accumulator.AsInt16(), Vector512<short>.One).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> DotSixBits(
+        Vector512<byte> accumulator, Vector512<byte> codes0, Vector512<byte> codes1, Vector512<byte> activations0, Vector512<byte> activations1)
+    {
+        // 4 * 63 * 127 fits 16 bits.
+        Vector512<short> pairs = Avx512BW.MultiplyAddAdjacent(codes0, activations0.AsSByte()) + Avx512BW.MultiplyAddAdjacent(codes1, activations1.AsSByte());
+        return (accumulator.AsInt32() + Avx512BW.MultiplyAddAdjacent(pairs, Vector512<short>.One)).AsByte();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> WithHighBits(Vector512<byte> nibbles, Vector512<byte> pairs, int index)
+    {
+        Vector512<ushort> moved = index < 2 ? pairs.AsUInt16() << (4 - (2 * index)) : pairs.AsUInt16() >>> ((2 * index) - 4);
+        return nibbles | (moved.AsByte() & Vector512.Create((byte)0x30));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Shift128(Vector512<byte> codes) => codes ^ Vector512.Create((byte)0x80);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> AddIntegers(Vector512<byte> left, Vector512<byte> right) => (left.AsInt32() + right.AsInt32()).AsByte();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> TimesFour(Vector512<byte> integers) => (integers.AsInt32() << 2).AsByte();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<byte> DotBytes(Vector512<byte> accumulator, Vector512<byte> codes, Vector512<byte> activations)

@@ -15,12 +15,12 @@ public sealed unsafe class PackedKernelsTests
             Assert.Ignore("not supported by this machine: the two 256-bit registers that stand in for one of 512");
         foreach (WeightFormat format in RandomWeights.PackableFormats(Columns).Where(f => PackedMatrix.CanPack(f, Columns)).Distinct())
         {
-            foreach (bool sharedZero in new[] { false, true })
+            foreach (bool narrow in new[] { false, true })
             {
                 using var pool = new WorkerPool(1);
-                using WeightMatrix matrix = RandomWeights.Create(32, Columns, format, seed: 1, sharedZero);
+                using WeightMatrix matrix = RandomWeights.Create(32, Columns, format, seed: 1, narrow);
                 using PackedMatrix packed = PackedMatrix.Pack(matrix, pool);
-                Compare(packed, PackedKernels.Of<PairedSimd512, Vector512<byte>>(packed.Shape.Form));
+                Compare(packed, PackedKernels.Of<PairedSimd512, Vector512<byte>>(packed.Shape));
             }
         }
     }
@@ -66,8 +66,8 @@ public sealed unsafe class PackedKernelsTests
     private static void Compare(PackedMatrix packed, PackedKernels kernels)
     {
         using var memory = new NativeBlock(1 << 17);
-        var single = new ActivationRows((sbyte*)memory.Data, (float*)(memory.Data + 4096), (float*)(memory.Data + 8192));
-        var four = new ActivationRows((sbyte*)(memory.Data + 12288), (float*)(memory.Data + 16384), (float*)(memory.Data + 20480));
+        var single = new ActivationRows((sbyte*)memory.Data, (float*)(memory.Data + 4096), (float*)(memory.Data + 8192), (int*)(memory.Data + 10240));
+        var four = new ActivationRows((sbyte*)(memory.Data + 12288), (float*)(memory.Data + 16384), (float*)(memory.Data + 20480), (int*)(memory.Data + 24576));
         byte* codes = memory.Data + 32768;
         float* factors = (float*)(memory.Data + 65536), expected = factors + 1024, actual = expected + 32, tile = actual + 32;
         new Span<float>(tile, TileRows * 32).Clear();

@@ -56,18 +56,33 @@ public sealed unsafe class PackedMatrixTests
     }
 
     [Test]
-    public void The_planned_size_is_what_is_taken_and_a_shared_zero_point_takes_less([Values(1, 32, 70)] int rows, [Values(32, 48, 576)] int columns)
+    public void The_planned_size_is_what_is_taken_and_a_shared_zero_point_or_codes_of_six_bits_take_less([Values(1, 32, 70)] int rows, [Values(32, 48, 576)] int columns)
     {
         foreach (WeightFormat format in RandomWeights.PackableFormats(columns).Where(f => PackedMatrix.CanPack(f, columns)))
         {
-            foreach (bool sharedZero in new[] { false, true })
+            foreach (bool narrow in new[] { false, true })
             {
-                using WeightMatrix matrix = RandomWeights.Create(rows, columns, format, 1, sharedZero);
+                using WeightMatrix matrix = RandomWeights.Create(rows, columns, format, 1, narrow);
                 using PackedMatrix packed = PackedMatrix.Pack(matrix, Pool);
                 long planned = PackedMatrix.PackedBytes(rows, columns, format);
-                Assert.That(packed.Bytes, sharedZero || rows * matrix.Groups == 1 ? Is.LessThanOrEqualTo(planned) : Is.EqualTo(planned), $"{format} {format.Offset}");
+                Assert.That(packed.Bytes, narrow || format.Encoding == WeightEncoding.Codebook4 || rows * matrix.Groups == 1 ? Is.LessThanOrEqualTo(planned) : Is.EqualTo(planned), $"{format} {format.Offset}");
             }
         }
+    }
+
+    [TestCase(WeightEncoding.Int8, GroupOffset.None, 32, nameof(PackedForm.Symmetric6), 6.5)]
+    [TestCase(WeightEncoding.Int8, GroupOffset.None, 16, nameof(PackedForm.Halves6), 7.0)]
+    [TestCase(WeightEncoding.Int8, GroupOffset.Minimum, 32, nameof(PackedForm.Affine6), 7.0)]
+    [TestCase(WeightEncoding.UInt8, GroupOffset.ZeroPoint, 64, nameof(PackedForm.Affine6), 6.5)]
+    public void Codes_that_fit_six_bits_are_stored_in_six(WeightEncoding encoding, GroupOffset offset, int groupSize, string form, double bits)
+    {
+        using WeightMatrix matrix = RandomWeights.Create(64, 256, new(encoding, groupSize, offset), 1, narrow: true);
+        matrix.ZeroPoints(1).Fill(99);
+        using PackedMatrix packed = PackedMatrix.Pack(matrix, Pool);
+        Assert.That((packed.Shape.Form.ToString(), packed.Bytes * 8.0 / (64 * 256)), Is.EqualTo((form, bits)));
+        matrix.Codes(63)[255] = (byte)(encoding == WeightEncoding.UInt8 ? 160 : 32);
+        using PackedMatrix wide = PackedMatrix.Pack(matrix, Pool);
+        Assert.That(wide.Bytes, Is.GreaterThan(packed.Bytes));
     }
 
     [TestCase(WeightEncoding.UInt4, GroupOffset.Minimum, 32, 5.0)]
@@ -81,7 +96,7 @@ public sealed unsafe class PackedMatrixTests
     [Test]
     public void Four_bit_matrices_with_one_zero_point_store_no_offsets()
     {
-        using WeightMatrix matrix = RandomWeights.Create(64, 64, new(WeightEncoding.UInt4, 32, GroupOffset.ZeroPoint), 1, sharedZero: true);
+        using WeightMatrix matrix = RandomWeights.Create(64, 64, new(WeightEncoding.UInt4, 32, GroupOffset.ZeroPoint), 1, narrow: true);
         using PackedMatrix packed = PackedMatrix.Pack(matrix, Pool);
         Assert.That((packed.Shape.Form, packed.Shape.Zero), Is.EqualTo((PackedForm.Uniform4, 8f)));
     }

@@ -33,7 +33,7 @@ public sealed unsafe class PackedProductTests
     {
         foreach (WeightFormat format in RandomWeights.PackableFormats(columns).Where(f => PackedMatrix.CanPack(f, columns)).Distinct())
         {
-            using WeightMatrix matrix = RandomWeights.Create(rows, columns, format, seed: rows + columns, sharedZero: columns % 3 == 0);
+            using WeightMatrix matrix = RandomWeights.Create(rows, columns, format, seed: rows + columns, narrow: columns % 3 == 0);
             float[] x = RandomWeights.Activations(m, columns, seed: m);
             float[] y = Multiply(matrix, x, m);
             (double[] expected, double[] magnitude) = RandomWeights.Multiply(RandomWeights.Rounded(x, columns), matrix);
@@ -55,9 +55,9 @@ public sealed unsafe class PackedProductTests
             float[] x = RandomWeights.Activations(m, columns, seed: 6, outliers: true);
             foreach (WeightFormat format in RandomWeights.PackableFormats(columns).Where(f => PackedMatrix.CanPack(f, columns)).Distinct())
             {
-                foreach (bool sharedZero in new[] { false, true })
+                foreach (bool narrow in new[] { false, true })
                 {
-                    using WeightMatrix matrix = RandomWeights.Create(rows, columns, format, seed: 5, sharedZero);
+                    using WeightMatrix matrix = RandomWeights.Create(rows, columns, format, seed: 5, narrow);
                     Assert.That(
                         Multiply(matrix, x, m, kernels).AsSpan().SequenceEqual(Multiply(matrix, x, m, KernelTier.Scalar)),
                         $"{rows}x{columns} {format} {format.Offset}");
@@ -230,10 +230,10 @@ public sealed unsafe class PackedProductTests
         Assert.That(() => PackedProduct.Multiply(parts, null, 0, 1, null, 0, null, false, _pool, _scratch), Throws.ArgumentException);
     }
 
-    private static bool ExactlyPacked(WeightFormat format, bool sharedZero) => format.Offset switch
+    private static bool ExactlyPacked(WeightFormat format, bool narrow) => format.Offset switch
     {
         GroupOffset.Minimum => format.Encoding != WeightEncoding.UInt8,
-        GroupOffset.ZeroPoint => sharedZero && format.Encoding != WeightEncoding.Int8,
+        GroupOffset.ZeroPoint => narrow && format.Encoding != WeightEncoding.Int8,
         _ => format.Encoding != WeightEncoding.UInt8,
     };
 
@@ -260,7 +260,7 @@ public sealed unsafe class PackedProductTests
         PackedMatrix[] parts = [packed];
         float[] y = new float[m * matrix.Rows];
         fixed (float* px = x, py = y)
-            PackedProduct.Multiply(tier ?? PackedKernels.Best, parts, px, matrix.Columns, m, py, matrix.Rows, null, false, pool ?? _pool, _scratch);
+            PackedProduct.Multiply(tier, parts, px, matrix.Columns, m, py, matrix.Rows, null, false, pool ?? _pool, _scratch);
         return y;
     }
 }

@@ -10,6 +10,10 @@ internal readonly unsafe struct PairedSimd512 : ISimd<Vector512<byte>>
 {
     public static int Lanes => 16;
 
+    public static int NibbleStart => Simd256.NibbleStart;
+
+    public static bool BytesAreShifted => false;
+
     public static Vector512<byte> Zero => default;
 
     public static Vector512<byte> Load(void* source) => Vector512.Load((byte*)source);
@@ -32,6 +36,20 @@ internal readonly unsafe struct PairedSimd512 : ISimd<Vector512<byte>>
 
     public static Vector512<byte> SumOfNibbles(Vector512<byte> accumulator) =>
         Vector512.Create(Simd256.SumOfNibbles(accumulator.GetLower()), Simd256.SumOfNibbles(accumulator.GetUpper()));
+
+    public static Vector512<byte> DotSixBits(
+        Vector512<byte> accumulator, Vector512<byte> codes0, Vector512<byte> codes1, Vector512<byte> activations0, Vector512<byte> activations1) => Vector512.Create(
+        Simd256.DotSixBits(accumulator.GetLower(), codes0.GetLower(), codes1.GetLower(), activations0.GetLower(), activations1.GetLower()),
+        Simd256.DotSixBits(accumulator.GetUpper(), codes0.GetUpper(), codes1.GetUpper(), activations0.GetUpper(), activations1.GetUpper()));
+
+    public static Vector512<byte> WithHighBits(Vector512<byte> nibbles, Vector512<byte> pairs, int index) => Vector512.Create(
+        Simd256.WithHighBits(nibbles.GetLower(), pairs.GetLower(), index), Simd256.WithHighBits(nibbles.GetUpper(), pairs.GetUpper(), index));
+
+    public static Vector512<byte> Shift128(Vector512<byte> codes) => Vector512.Create(Simd256.Shift128(codes.GetLower()), Simd256.Shift128(codes.GetUpper()));
+
+    public static Vector512<byte> AddIntegers(Vector512<byte> left, Vector512<byte> right) => Vector512.Create(Simd256.AddIntegers(left.GetLower(), right.GetLower()), Simd256.AddIntegers(left.GetUpper(), right.GetUpper()));
+
+    public static Vector512<byte> TimesFour(Vector512<byte> integers) => Vector512.Create(Simd256.TimesFour(integers.GetLower()), Simd256.TimesFour(integers.GetUpper()));
 
     public static Vector512<byte> DotBytes(Vector512<byte> accumulator, Vector512<byte> codes, Vector512<byte> activations) => Vector512.Create(
         Simd256.DotBytes(accumulator.GetLower(), codes.GetLower(), activations.GetLower()),

@@ -22,8 +22,11 @@ internal static class RandomWeights
         yield return new(WeightEncoding.Codebook4, 16);
     }
 
-    /// <summary>Codes over their whole range, scales of either sign, offsets that centre the codes roughly.</summary>
-    public static WeightMatrix Create(int rows, int columns, WeightFormat format, int seed, bool sharedZero = false)
+    /// <summary>
+    /// Codes over their whole range, scales of either sign, offsets that centre the codes roughly; or, narrow, one zero point
+    /// and 8-bit codes that fit 6 bits, which are packed in less.
+    /// </summary>
+    public static WeightMatrix Create(int rows, int columns, WeightFormat format, int seed, bool narrow = false)
     {
         var random = new Random(seed);
         // Of halves, as that of 4-bit floats.
@@ -33,6 +36,12 @@ internal static class RandomWeights
         for (int row = 0; row < rows; row++)
         {
             random.NextBytes(matrix.Codes(row));
+            if (narrow && format.Bits == 8)
+            {
+                foreach (ref byte code in matrix.Codes(row))
+                    code = (byte)((code % 64) - 32 + (int)middle);
+            }
+
             Span<float> scales = matrix.Scales(row), minimums = matrix.Minimums(row);
             Span<byte> zeros = matrix.ZeroPoints(row);
             for (int group = 0; group < scales.Length; group++)
@@ -42,7 +51,7 @@ internal static class RandomWeights
                 if (!minimums.IsEmpty)
                     minimums[group] = (float)(Half)(-scales[group] * middle * (0.8f + (0.4f * random.NextSingle())));
                 if (!zeros.IsEmpty)
-                    zeros[group] = (byte)(middle + (sharedZero ? 0 : random.Next(0, 7)));
+                    zeros[group] = (byte)(middle + (narrow ? 0 : random.Next(0, 7)));
             }
         }
 
