@@ -167,9 +167,9 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
     {
         try
         {
-            return JsonSerializer.Deserialize(json, EngineIndexJson.Default.EngineIndex) ?? throw new JsonException("it is null");
+            return EngineIndexReader.Read(json);
         }
-        catch (Exception error) when (error is JsonException or NotSupportedException or InvalidOperationException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or KeyNotFoundException or ArgumentException)
         {
             throw new InvalidModelException(path, "index", $"it is not what this program writes: {error.Message.TrimEnd('.')}; build the engine file again: portable build MODEL -o {Quoted(path)}", error);
         }
