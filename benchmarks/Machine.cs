@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Portable.Backends.Cpu;
 
 namespace Portable.Benchmarks;
 
@@ -10,6 +11,9 @@ internal static partial class Machine
     public static string Processor { get; } = File.Exists("/proc/cpuinfo")
         ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(static l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':', 2)[1].Trim() ?? "unknown processor"
         : RuntimeInformation.OSDescription;
+
+    /// <summary>Processor, instructions and threads, which every figure is printed with.</summary>
+    public static string Conditions(int threads) => $"{Processor}, {PackedKernels.Best}, {threads} threads";
 
     /// <summary>Resident bytes of this process that belong to no file.</summary>
     public static long AnonymousBytes() => Status("RssAnon:");

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Portable.Benchmarks;
 using Portable.Benchmarks.Comparison;
+using Portable.Benchmarks.Generation;
 using Portable.Benchmarks.Models;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -25,6 +26,15 @@ switch (mode)
         return 0;
     case "start" when args.Length > 2:
         await StartBenchmark.Run(threads, args[2]);
+        return 0;
+    case "context" when args.Length is 3 or 4:
+        await ContextBenchmark.Run(threads, args[2], args.Length > 3 ? int.Parse(args[3]) : 8192);
+        return 0;
+    case "hog" when args.Length > 2:
+        await HogBenchmark.Run(threads, args[2]);
+        return 0;
+    case "spin":
+        HogBenchmark.Spin();
         return 0;
     case "head":
         PackedBenchmarks.Head(threads);
@@ -58,6 +68,10 @@ switch (mode)
               head       one row times a large 16-bit matrix, as a language model's head is: GB/s beside a plain read
               pool       what a section of the worker pool costs
               bandwidth  memory read once from front to back: GB/s
+            Portable.Benchmarks context THREADS MODEL [TOKENS]
+              prefill of TOKENS (8192) beside 512: GOPS; decoding after each: tokens/s beside a plain read of weights and KV cache
+            Portable.Benchmarks hog THREADS MODEL
+              decoding and prefill while another process takes a core, beside the free machine and one thread alone
             Portable.Benchmarks gguf SHAPE TYPE OUT [SOURCE]
               a model for measurements: SHAPE smollm2-135m (made of SOURCE, its Q4_1 file; TYPE q4_0),
               qwen2.5-0.5b or qwen2.5-1.5b (random weights; TYPE q4_0 or q4_k_m)
