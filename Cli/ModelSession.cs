@@ -101,6 +101,7 @@ internal sealed class ModelSession : IAsyncDisposable
         options.ProjectorPath = settings.Projector;
         options.ModelId = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(settings.Path)));
         options.ContextTokens = settings.Context;
+        options.HeadBits = settings.HeadBits;
     }
 
     private static Task<PortableModel> LoadWithBarAsync(CliConsole console, ModelHost host, CancellationToken cancellation) =>

@@ -28,7 +28,7 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
     {
         _file = file;
         _index = index;
-        Engine = new EngineInfo(index.Producer, index.Layout, index.Source, RebuildCommand(index, file.Path), index.Weights.Length, file.Length);
+        Engine = new EngineInfo(index.Producer, index.Layout, index.Source, RebuildCommand(index, file.Path), index.Weights.Length, file.Length) { HeadBits = index.HeadBits };
         try
         {
             _weights = index.Weights.ToDictionary(static w => w.Name, StringComparer.Ordinal);
@@ -178,7 +178,7 @@ internal sealed unsafe class EngineCheckpoint : Checkpoint
     /// <summary>Checks everything that the index says against the file, and the checkpoint where it is still there.</summary>
     private static void Check(MappedFile file, EngineIndex index)
     {
-        if (!Enum.IsDefined(index.Kind) || Array.IndexOf(index.Modules, null) >= 0)
+        if (!Enum.IsDefined(index.Kind) || index.HeadBits is not (null or 4 or 6) || Array.IndexOf(index.Modules, null) >= 0)
             throw Broken(file.Path, index, "its index holds impossible values");
         foreach (EngineTensor? tensor in index.Tensors)
         {

@@ -23,6 +23,9 @@ internal sealed record EngineIndex
     /// <summary>Options of the command that built it, each with a blank before it.</summary>
     public string Arguments { get; init; } = "";
 
+    /// <summary>Bits that the output matrix was rounded to; null where it was not.</summary>
+    public int? HeadBits { get; init; }
+
     /// <summary>As <see cref="CheckpointSummary.Architecture"/>.</summary>
     public string? Architecture { get; init; }
 

@@ -27,6 +27,7 @@ internal static class EngineIndexReader
             Kind = (CheckpointKind)root.GetProperty(nameof(EngineIndex.Kind)).GetInt32(),
             Source = Text(root, nameof(EngineIndex.Source)),
             Arguments = Text(root, nameof(EngineIndex.Arguments)),
+            HeadBits = OptionalNumber(root, nameof(EngineIndex.HeadBits)),
             Architecture = OptionalText(root, nameof(EngineIndex.Architecture)),
             ModelName = OptionalText(root, nameof(EngineIndex.ModelName)),
             Quantization = OptionalText(root, nameof(EngineIndex.Quantization)),
@@ -58,16 +59,12 @@ internal static class EngineIndexReader
             Number(entry, nameof(EngineTensor.Parameters)), OptionalSection(entry, nameof(EngineTensor.Data)));
     }
 
-    private static EngineMatrix Matrix(JsonElement entry)
-    {
-        JsonElement expert = entry.GetProperty(nameof(EngineMatrix.Expert));
-        return new(
-            Text(entry, nameof(EngineMatrix.Module)), expert.ValueKind == JsonValueKind.Null ? null : expert.GetInt32(),
-            entry.GetProperty(nameof(EngineMatrix.Rows)).GetInt32(), entry.GetProperty(nameof(EngineMatrix.Columns)).GetInt32(),
-            (WeightEncoding)entry.GetProperty(nameof(EngineMatrix.Encoding)).GetByte(), entry.GetProperty(nameof(EngineMatrix.GroupSize)).GetInt32(),
-            (GroupOffset)entry.GetProperty(nameof(EngineMatrix.Offset)).GetByte(), entry.GetProperty(nameof(EngineMatrix.HasGroupIndex)).GetBoolean(),
-            Text(entry, nameof(EngineMatrix.TensorName)));
-    }
+    private static EngineMatrix Matrix(JsonElement entry) => new(
+        Text(entry, nameof(EngineMatrix.Module)), OptionalNumber(entry, nameof(EngineMatrix.Expert)),
+        entry.GetProperty(nameof(EngineMatrix.Rows)).GetInt32(), entry.GetProperty(nameof(EngineMatrix.Columns)).GetInt32(),
+        (WeightEncoding)entry.GetProperty(nameof(EngineMatrix.Encoding)).GetByte(), entry.GetProperty(nameof(EngineMatrix.GroupSize)).GetInt32(),
+        (GroupOffset)entry.GetProperty(nameof(EngineMatrix.Offset)).GetByte(), entry.GetProperty(nameof(EngineMatrix.HasGroupIndex)).GetBoolean(),
+        Text(entry, nameof(EngineMatrix.TensorName)));
 
     private static T[] Entries<T>(JsonElement parent, string name, Func<JsonElement, T> read) where T : class
     {
@@ -85,6 +82,9 @@ internal static class EngineIndexReader
     private static string Text(JsonElement parent, string name) => NotNull(parent.GetProperty(name).GetString());
 
     private static string? OptionalText(JsonElement parent, string name) => parent.GetProperty(name).GetString();
+
+    private static int? OptionalNumber(JsonElement parent, string name) =>
+        parent.GetProperty(name) is { ValueKind: not JsonValueKind.Null } number ? number.GetInt32() : null;
 
     private static long Number(JsonElement parent, string name) => parent.GetProperty(name).GetInt64();
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Portable.Checkpoints;
 
 /// <summary>What an engine file says of itself.</summary>
@@ -11,9 +13,20 @@ public sealed record EngineInfo(string Producer, string Layout, string Source, s
 {
     private const string Reference = " --numerics reference";
 
-    /// <summary>The options of a build for a mode, each with a blank before it.</summary>
-    internal static string Arguments(NumericMode numerics) => numerics == NumericMode.Reference ? Reference : "";
+    /// <summary>Bits that the output matrix was rounded to; null where it was not.</summary>
+    public int? HeadBits { get; init; }
 
-    /// <summary>The command that builds it for another mode.</summary>
-    internal string CommandFor(NumericMode numerics) => RebuildCommand.Replace(Reference, "", StringComparison.Ordinal) + Arguments(numerics);
+    /// <summary>The mode that it was built for.</summary>
+    internal NumericMode Numerics => RebuildCommand.Contains(Reference, StringComparison.Ordinal) ? NumericMode.Reference : NumericMode.Fast;
+
+    /// <summary>The options of a build, each with a blank before it.</summary>
+    internal static string Arguments(NumericMode numerics, int? headBits) =>
+        (numerics == NumericMode.Reference ? Reference : "") + (headBits is { } bits ? string.Create(CultureInfo.InvariantCulture, $" --head-bits {bits}") : "");
+
+    /// <summary>The command that builds it for another mode or with another output matrix.</summary>
+    internal string CommandFor(NumericMode numerics, int? headBits)
+    {
+        string now = Arguments(Numerics, HeadBits);
+        return (now.Length == 0 ? RebuildCommand : RebuildCommand.Replace(now, "", StringComparison.Ordinal)) + Arguments(numerics, headBits);
+    }
 }

@@ -93,9 +93,10 @@ internal sealed class EngineRecorder : Checkpoint
     /// <param name="writer">The file, which holds the weights already.</param>
     /// <param name="layout">The device's layout.</param>
     /// <param name="arguments">The options of the build.</param>
+    /// <param name="headBits">Bits that the output matrix was rounded to, or null.</param>
     /// <param name="weights">Where the weights are.</param>
     /// <param name="cancellation">Cancels.</param>
-    public void Finish(EngineFileWriter writer, string layout, string arguments, IReadOnlyList<EngineSection> weights, CancellationToken cancellation)
+    public void Finish(EngineFileWriter writer, string layout, string arguments, int? headBits, IReadOnlyList<EngineSection> weights, CancellationToken cancellation)
     {
         // A folder's config.json is read when it is opened, which nobody asks for again.
         if (Kind == CheckpointKind.HuggingFace)
@@ -127,6 +128,7 @@ internal sealed class EngineRecorder : Checkpoint
             Kind = Kind,
             Source = IOPath.GetFullPath(Path),
             Arguments = arguments,
+            HeadBits = headBits,
             Architecture = Architecture,
             ModelName = ModelName,
             Quantization = _source.Summarize().Quantization,

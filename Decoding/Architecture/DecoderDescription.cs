@@ -6,6 +6,9 @@ namespace Portable.Decoding.Architecture;
 /// <summary>A decoder found in a checkpoint: its configuration and where its tensors are. No weight has been read.</summary>
 internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors Tensors)
 {
+    /// <summary>How the output matrix is rounded when it is loaded; null leaves it as the checkpoint has it.</summary>
+    public WeightFormat? RoundedHead { get; init; }
+
     // The same language model is saved under different prefixes by different versions and by vision-language models.
     private static readonly (string Prefix, string HeadPrefix)[] HuggingFacePrefixes =
     [
@@ -238,13 +241,18 @@ internal sealed record DecoderDescription(DecoderConfig Config, DecoderTensors T
         return [.. heads.SelectMany(head => Enumerable.Range(head * headSize, headSize))];
     }
 
+    /// <summary>The output matrix.</summary>
+    public MatrixSpec Head => new(Config.TiedHead ? Tensors.Embedding : Tensors.Head, Config.VocabularySize, Config.HiddenSize);
+
     /// <summary>What the decoder needs of a device. Shapes that contradict the configuration are found here, before memory is planned by it.</summary>
     public ModelRequirements Requirements(Checkpoint checkpoint)
     {
         var weights = new List<WeightRequirement>();
         int hidden = Config.HiddenSize;
         Add(Operator.Embed, new(Tensors.Embedding, Config.VocabularySize, hidden));
-        Add(Operator.Linear, new(Config.TiedHead ? Tensors.Embedding : Tensors.Head, Config.VocabularySize, hidden));
+        Add(Operator.Linear, Head);
+        if (RoundedHead is { } rounded)
+            weights[^1] = weights[^1] with { Format = rounded, HasGroupIndex = false };
         for (int layer = 0; layer < Config.Layers; layer++)
         {
             foreach (MatrixSpec matrix in (MatrixSpec[])[.. BranchInputs(layer), Output(layer)])

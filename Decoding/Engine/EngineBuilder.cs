@@ -53,7 +53,7 @@ public static class EngineBuilder
         }
 
         var recorder = new EngineRecorder(checkpoint);
-        using ModelDescription description = ModelDescription.Read(recorder, imageEncoders);
+        using ModelDescription description = ModelDescription.Read(recorder, imageEncoders, options.HeadBits);
         using Device device = selector.Select(backend, deviceOptions, description.Requirements).Open(deviceOptions);
         string layout = device.WeightLayout
             ?? throw new UnsupportedException($"An engine file for {device.Info.Id}", "the device has no layout for files");
@@ -93,7 +93,7 @@ public static class EngineBuilder
             uploader.Complete();
         }
 
-        string arguments = (backend == BackendSelector.Auto ? "" : $" --backend {backend}") + EngineInfo.Arguments(deviceOptions.Numerics);
+        string arguments = (backend == BackendSelector.Auto ? "" : $" --backend {backend}") + EngineInfo.Arguments(deviceOptions.Numerics, options.HeadBits);
         if (CompiledVocabulary.Write(tokenizer.Parts) is { } compiled)
         {
             recorder.Put(CompiledVocabulary.FileName, compiled);
@@ -101,7 +101,7 @@ public static class EngineBuilder
                 recorder.Put(ModelFiles.TokenizerFile, TokenizerJson.WithoutVocabulary(json));
         }
 
-        recorder.Finish(writer, layout, arguments, weights, cancellation);
+        recorder.Finish(writer, layout, arguments, options.HeadBits, weights, cancellation);
         return new EngineSummary(output, layout, device.Info, weights.Count, new FileInfo(output).Length, recorder.Tensors.Sum(static t => t.Bytes));
     }
 }

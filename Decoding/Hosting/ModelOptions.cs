@@ -35,6 +35,12 @@ public sealed class ModelOptions
     /// </summary>
     public int? ContextTokens { get; set; }
 
+    /// <summary>
+    /// Bits of the output matrix, 4 or 6; null takes it as the checkpoint has it. Fewer bits are read faster, at some cost in quality; a matrix that has
+    /// no more bits already stays as it is. An engine file keeps what it was built with.
+    /// </summary>
+    public int? HeadBits { get; set; }
+
     /// <summary>Tokens of one prefill step, 1 to 65536; cancellation is seen between steps.</summary>
     public int PrefillChunkTokens { get; set; } = 256;
 

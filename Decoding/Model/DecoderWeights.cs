@@ -145,9 +145,9 @@ internal sealed class DecoderWeights : IDisposable
         int hidden = config.HiddenSize;
 
         Embedding = Own(uploader.Matrix(cancellation, new MatrixSpec(names.Embedding, config.VocabularySize, hidden)));
-        Head = config.TiedHead
-            ? Embedding
-            : Own(uploader.Matrix(cancellation, new MatrixSpec(names.Head, config.VocabularySize, hidden)));
+        Head = description.RoundedHead is { } rounded ? Own(uploader.Rounded(cancellation, description.Head, rounded))
+            : config.TiedHead ? Embedding
+            : Own(uploader.Matrix(cancellation, description.Head));
         // A scale of the logits is one of the head's input, and so of the norm before it.
         FinalNorm = OwnVector(uploader.Vector(names.FinalNorm + ".weight", hidden, config.NormOffset, config.LogitScale));
 

@@ -35,15 +35,33 @@ internal sealed class ModelDescription : IDisposable
     {
         if (string.IsNullOrWhiteSpace(options.Path))
             throw new InvalidInputException("option Path", "it is empty; name a model folder, a GGUF file or an engine file");
-        return Read(ModelFiles.Open(options, factories), factories);
+        return Read(ModelFiles.Open(options, factories), factories, options.HeadBits);
     }
 
     /// <summary>Describes an opened checkpoint and owns it, also when this fails.</summary>
-    public static ModelDescription Read(Checkpoint checkpoint, IEnumerable<IImageEncoderFactory> factories)
+    public static ModelDescription Read(Checkpoint checkpoint, IEnumerable<IImageEncoderFactory> factories, int? headBits)
     {
         try
         {
             DecoderDescription decoder = DecoderDescription.Read(checkpoint);
+            if (checkpoint.Engine is { } engine)
+            {
+                if (headBits is { } wanted && wanted != engine.HeadBits)
+                {
+                    _ = RoundedHead.Format(wanted);
+                    throw new InvalidInputException("option HeadBits", $"{checkpoint.Path} was built {(engine.HeadBits is { } built ? $"with {built}" : "without it")}; build another engine file: {engine.CommandFor(engine.Numerics, wanted)}");
+                }
+
+                headBits = engine.HeadBits;
+            }
+
+            if (headBits is { } bits)
+            {
+                WeightFormat format = RoundedHead.Format(bits);
+                if (RoundedHead.IsSmallerThan(bits, checkpoint.Describe(decoder.Head.Module).Format))
+                    decoder = decoder with { RoundedHead = format };
+            }
+
             IImageEncoderDescription? images = factories.Select(f => f.Describe(checkpoint)).FirstOrDefault(d => d is not null);
             return new(checkpoint, decoder, images);
         }
@@ -59,11 +77,11 @@ internal sealed class ModelDescription : IDisposable
     {
         DecoderConfig config = Decoder.Config;
         long weights = 0;
-        // A tied head is the embedding; other tensors may be asked for part by part.
-        var tables = new HashSet<string>(Requirements.Weights.Where(w => w.Operator == Operator.Embed).Select(w => w.Tensor));
+        // A tied head is the embedding, unless it is rounded; other tensors may be asked for part by part.
+        var tables = new HashSet<(string, WeightFormat)>(Requirements.Weights.Where(w => w.Operator == Operator.Embed).Select(w => (w.Tensor, w.Format)));
         foreach (WeightRequirement weight in Requirements.Weights)
         {
-            if (weight.Operator == Operator.Embed || !tables.Contains(weight.Tensor))
+            if (weight.Operator == Operator.Embed || !tables.Contains((weight.Tensor, weight.Format)))
                 weights += device.WeightBytes(weight.Rows, weight.Columns, weight.Format);
         }
 

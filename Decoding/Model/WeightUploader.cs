@@ -58,7 +58,7 @@ public sealed class WeightUploader
         {
             throw new InvalidModelException(
                 checkpoint.Path, null,
-                $"its weights are in the layout \"{engine.Layout}\", {device.Info.Id} in {device.Numerics.ToString().ToLowerInvariant()} numerics takes \"{device.WeightLayout ?? "none"}\"; build another engine file for that device and numerics: {engine.CommandFor(device.Numerics)}");
+                $"its weights are in the layout \"{engine.Layout}\", {device.Info.Id} in {device.Numerics.ToString().ToLowerInvariant()} numerics takes \"{device.WeightLayout ?? "none"}\"; build another engine file for that device and numerics: {engine.CommandFor(device.Numerics, engine.HeadBits)}");
         }
 
         _checkpoint = checkpoint;
@@ -98,6 +98,21 @@ public sealed class WeightUploader
             foreach (WeightMatrix matrix in matrices)
                 matrix.Dispose();
         }
+    }
+
+    /// <summary>Uploads a matrix rounded to fewer bits; the caller owns the result.</summary>
+    internal DeviceWeight Rounded(CancellationToken cancellation, MatrixSpec part, WeightFormat format)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        string key = $"{Key([part])} in {RoundedHead.Name(format)}";
+        if (_checkpoint.Engine is not null)
+            return Mapped(key, part.Outputs, Inputs(part), experts: 1);
+        using WeightMatrix stored = Read(part);
+        using WeightMatrix rounded = RoundedHead.Round(stored, format);
+        DeviceWeight weight = Load([rounded]);
+        Loaded?.Invoke(key, weight);
+        _progress?.Report(new LoadProgress("weights", Math.Min(_doneBytes, _totalBytes), _totalBytes));
+        return weight;
     }
 
     /// <summary>Reports that everything is loaded; tensors that no part asked for are not waited for.</summary>
