@@ -2,6 +2,7 @@ using System.Globalization;
 using Portable.Benchmarks;
 using Portable.Benchmarks.Comparison;
 using Portable.Benchmarks.Generation;
+using Portable.Benchmarks.Images;
 using Portable.Benchmarks.Models;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -35,6 +36,9 @@ switch (mode)
         return 0;
     case "spin":
         HogBenchmark.Spin();
+        return 0;
+    case "tower":
+        await TowerBenchmark.Run(threads, args.Length > 2 ? double.Parse(args[2]) : 0);
         return 0;
     case "head":
         PackedBenchmarks.Head(threads);
@@ -72,6 +76,9 @@ switch (mode)
               prefill of TOKENS (8192) beside 512: GOPS; decoding after each: tokens/s beside a plain read of weights and KV cache
             Portable.Benchmarks hog THREADS MODEL
               decoding and prefill while another process takes a core, beside the free machine and one thread alone
+            Portable.Benchmarks tower THREADS [SECONDS]
+              an image of 1024 tokens to the first token, on Qwen2.5-VL-3B's shapes (writes 3.6 GB to the temporary folder): the best of the rounds
+              begun in SECONDS (0: one round); the tower, and its matrix products alone, beside the peak of float32 multiply-adds
             Portable.Benchmarks gguf SHAPE TYPE OUT [SOURCE]
               a model for measurements: SHAPE smollm2-135m (made of SOURCE, its Q4_1 file; TYPE q4_0),
               qwen2.5-0.5b or qwen2.5-1.5b (random weights; TYPE q4_0 or q4_k_m)

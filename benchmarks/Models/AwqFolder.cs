@@ -32,8 +32,8 @@ internal static class AwqFolder
         return (tokens, merges);
     }
 
-    /// <summary>Writes the folder unless it is there.</summary>
-    public static void Write(string folder, QwenModel shape)
+    /// <summary>Writes the folder unless it is there, with a vision tower where one is given.</summary>
+    public static void Write(string folder, QwenModel shape, QwenTower? tower = null)
     {
         string marker = Path.Combine(folder, "config.json");
         if (File.Exists(marker))
@@ -59,15 +59,24 @@ internal static class AwqFolder
             }
         }
 
+        foreach ((string name, float deviation, long[] dimensions) in tower?.Tensors() ?? [])
+            Plain(name, deviation, dimensions);
         SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), entries, default);
         WriteTokenizer(folder);
-        File.WriteAllText(marker, new JsonObject
+        var config = new JsonObject
         {
             ["architectures"] = new JsonArray("Qwen2ForCausalLM"), ["model_type"] = "qwen2", ["vocab_size"] = QwenModel.Vocabulary, ["hidden_size"] = shape.Hidden,
             ["intermediate_size"] = shape.FeedForward, ["num_hidden_layers"] = shape.Layers, ["num_attention_heads"] = shape.Heads, ["num_key_value_heads"] = shape.KeyValueHeads,
             ["rms_norm_eps"] = 1e-6, ["rope_theta"] = 1e6, ["max_position_embeddings"] = 32768, ["hidden_act"] = "silu", ["tie_word_embeddings"] = true, ["eos_token_id"] = 151_645,
             ["quantization_config"] = new JsonObject { ["quant_method"] = "awq", ["bits"] = 4, ["group_size"] = Group, ["zero_point"] = true, ["version"] = "gemm" },
-        }.ToJsonString());
+        };
+        if (tower is not null)
+        {
+            tower.AddTo(config);
+            File.WriteAllText(Path.Combine(folder, "preprocessor_config.json"), QwenTower.Preprocessor().ToJsonString());
+        }
+
+        File.WriteAllText(marker, config.ToJsonString());
 
         void Plain(string name, float deviation, params long[] dimensions)
         {
@@ -125,8 +134,13 @@ internal static class AwqFolder
         for (int i = 0; i < tokens.Count; i++)
             vocabulary[tokens[i]] = i;
         var added = new JsonArray();
-        foreach ((int id, string content) in new[] { (151_643, "<|endoftext|>"), (151_644, "<|im_start|>"), (151_645, "<|im_end|>") })
-            added.Add(new JsonObject { ["id"] = id, ["content"] = content, ["special"] = true });
+        string[] specials =
+        [
+            "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>", "<|box_end|>", "<|quad_start|>",
+            "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
+        ];
+        for (int i = 0; i < specials.Length; i++)
+            added.Add(new JsonObject { ["id"] = tokens.Count + i, ["content"] = specials[i], ["special"] = true });
         File.WriteAllText(Path.Combine(folder, "tokenizer.json"), new JsonObject
         {
             ["added_tokens"] = added,
