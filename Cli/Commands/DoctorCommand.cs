@@ -27,7 +27,7 @@ internal static class DoctorCommand
 
     private static DoctorReport Examine()
     {
-        using ServiceProvider services = ModelSession.Compose(new ModelSettings("", null, BackendSelector.Auto, 0, NumericMode.Fast, null, null));
+        using ServiceProvider services = ModelSession.Compose(new ModelSettings("", null, BackendSelector.Auto, 0, NumericMode.Fast, null, null, null));
         BackendSelector selector = services.GetRequiredService<BackendSelector>();
         return new DoctorReport(
             typeof(DoctorCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
