@@ -8,7 +8,8 @@ namespace Portable.Benchmarks;
 /// <summary>Fused multiply-adds of float32 in registers alone, by all threads at once: what float work could reach at best.</summary>
 internal static unsafe class FloatPeak
 {
-    private const int Rounds = 50_000, Chains = 12;
+    // A millisecond or two: in less time than a worker takes to wake, the calling thread would do its chunk too.
+    private const int Rounds = 500_000, Chains = 12;
 
     /// <summary>Billions of operations a second, 2 for a multiply-add; the better of the widths that the machine has.</summary>
     public static double GigaFlops(int threads)

@@ -207,7 +207,7 @@ internal static unsafe class PackedBenchmarks
         (a + b + c + d + e + f + g + h).Store((short*)data);
     }
 
-    private static WeightMatrix Random(int rows, int columns, string name, WeightFormat format)
+    public static WeightMatrix Random(int rows, int columns, string name, WeightFormat format)
     {
         var random = new Random(1);
         WeightMatrix matrix = WeightMatrix.Allocate("random", rows, columns, format);

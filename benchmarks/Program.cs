@@ -3,6 +3,7 @@ using Portable.Benchmarks;
 using Portable.Benchmarks.Comparison;
 using Portable.Benchmarks.Generation;
 using Portable.Benchmarks.Images;
+using Portable.Benchmarks.Kernels;
 using Portable.Benchmarks.Models;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -40,6 +41,8 @@ switch (mode)
     case "tower":
         await TowerBenchmark.Run(threads, args.Length > 2 ? double.Parse(args[2]) : 0);
         return 0;
+    case "kernels":
+        return KernelBenchmarks.Run(threads, args.Contains("--quick")) ? 0 : 1;
     case "head":
         PackedBenchmarks.Head(threads);
         return 0;
@@ -77,8 +80,11 @@ switch (mode)
             Portable.Benchmarks hog THREADS MODEL
               decoding and prefill while another process takes a core, beside the free machine and one thread alone
             Portable.Benchmarks tower THREADS [SECONDS]
-              an image of 1024 tokens to the first token, on Qwen2.5-VL-3B's shapes (writes 3.6 GB to the temporary folder): the best of the rounds
+              an image of 1024 tokens to the first token, on Qwen2.5-VL-3B's shapes (writes 3.4 GB to the temporary folder): the best of the rounds
               begun in SECONDS (0: one round); the tower, and its matrix products alone, beside the peak of float32 multiply-adds
+            Portable.Benchmarks kernels [THREADS] [--quick]
+              BenchmarkDotNet over packed products, paged attention and the 16-bit head at Qwen2.5-1.5B's shapes, in percent of what bounds them
+              (a plain read, the tile kernels in cache, float32 multiply-adds); --quick measures fewer shapes, each for a shorter time
             Portable.Benchmarks gguf SHAPE TYPE OUT [SOURCE]
               a model for measurements: SHAPE smollm2-135m (made of SOURCE, its Q4_1 file; TYPE q4_0),
               qwen2.5-0.5b or qwen2.5-1.5b (random weights; TYPE q4_0 or q4_k_m)

@@ -8,15 +8,18 @@ namespace Portable;
 /// </summary>
 internal static unsafe partial class HugePages
 {
+    /// <summary>Blocks of fewer bytes stay in ordinary pages.</summary>
+    public const long Least = 2 * Size;
+
     private const long Size = 2 << 20;
     private const int AdviseHugePage = 14; // MADV_HUGEPAGE of Linux
 
     /// <summary>Takes memory aligned to at least 64 bytes, to be given back with <see cref="NativeMemory.AlignedFree"/>.</summary>
     public static byte* Allocate(long bytes)
     {
-        const int Least = 64;
-        bool isHuge = bytes >= 2 * Size;
-        var data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, Least), isHuge ? (nuint)Size : Least);
+        const int Alignment = 64;
+        bool isHuge = bytes >= Least;
+        var data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, Alignment), isHuge ? (nuint)Size : Alignment);
         if (isHuge && OperatingSystem.IsLinux())
             Advise(data, bytes);
         return data;

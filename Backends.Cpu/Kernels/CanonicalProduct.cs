@@ -9,14 +9,17 @@ namespace Portable.Backends.Cpu;
 /// </summary>
 internal static unsafe class CanonicalProduct
 {
-    // Rows of W evaluated together: two tiles of DotProducts.
-    private const int BlockRows = 8;
+    // Rows of W evaluated together: whole tiles of DotProducts at every width.
+    private const int BlockRows = 24;
 
-    // Columns evaluated together: 8 rows of weights and 3 of x then stay in a 32 KiB first-level cache.
-    private const int BlockColumns = 512;
+    // Columns multiplied at a stretch, at most: a tile's rows of W then stay in the first-level cache, and its sums over lanes are few.
+    private const int MostColumns = 768;
 
-    // Rows of x multiplied per pass, which bounds the scratch; a multiple of 3.
-    private const int PassRows = 768;
+    // Rows of x multiplied per pass: a stretch of them stays in a second-level cache of 1 MiB.
+    private const int PassRows = 256;
+
+    // Blocks of W that a pass goes through with the same columns of x.
+    private const int MostBlocksPerChunk = 16;
 
     // Multiply-adds worth handing to another thread: some 20 µs.
     private const long WorkPerChunk = 1 << 18;
@@ -28,7 +31,9 @@ internal static unsafe class CanonicalProduct
         if (rows == 0)
             return;
         Job job = new() { W = w, Bias = bias, Accumulate = accumulate, Padded = (w.Columns + DotProducts.Multiple - 1) & -DotProducts.Multiple };
-        long scratchBytes = sizeof(float) * BlockRows * BlockColumns;
+        int stretches = Math.Max(1, (job.Padded + MostColumns - 1) / MostColumns);
+        job.Stretch = (((job.Padded + stretches - 1) / stretches) + DotProducts.Multiple - 1) & -DotProducts.Multiple;
+        long scratchBytes = sizeof(float) * BlockRows * (long)job.Stretch;
         job.Scratch = workspace.Private(ref scratchBytes);
         job.ScratchBytes = scratchBytes;
         for (int first = 0; first < x.Count; first += PassRows)
@@ -38,7 +43,7 @@ internal static unsafe class CanonicalProduct
             job.Y = new FloatRows(y.Row(first), y.Stride, count, rows);
             job.Packed = (float*)workspace.Shared(sizeof(float) * (long)count * job.Padded);
             long work = (long)count * w.Columns;
-            int packChunks = (job.Padded + BlockColumns - 1) / BlockColumns;
+            int packChunks = stretches;
             if (work >= WorkPerChunk)
                 pool.Run(&PackBlock, &job, packChunks);
             else
@@ -47,7 +52,9 @@ internal static unsafe class CanonicalProduct
                     PackBlock(&job, 0, chunk);
             }
 
-            job.BlocksPerChunk = (int)Math.Clamp(WorkPerChunk / Math.Max(work * BlockRows, 1), 1, blocks);
+            // Enough to be worth handing over, then as many as leave every thread some.
+            int most = (int)Math.Clamp(WorkPerChunk / Math.Max(work * BlockRows, 1), Math.Clamp(blocks / (3 * pool.Threads), 1, MostBlocksPerChunk), blocks);
+            job.BlocksPerChunk = most;
             int chunks = (blocks + job.BlocksPerChunk - 1) / job.BlocksPerChunk;
             if (Vector512.IsHardwareAccelerated)
                 pool.Run(&Chunk<FloatSimd512, Vector512<float>>, &job, chunks);
@@ -64,8 +71,8 @@ internal static unsafe class CanonicalProduct
     private static void PackBlock(void* argument, int worker, int chunk)
     {
         var job = (Job*)argument;
-        int start = chunk * BlockColumns;
-        int padded = Math.Min(BlockColumns, job->Padded - start), columns = Math.Min(padded, job->X.Columns - start);
+        int start = chunk * job->Stretch;
+        int padded = Math.Min(job->Stretch, job->Padded - start), columns = Math.Min(padded, job->X.Columns - start);
         float* destination = job->Packed + ((long)job->X.Count * start);
         for (int t = 0; t < job->X.Count; t++, destination += padded)
         {
@@ -80,61 +87,89 @@ internal static unsafe class CanonicalProduct
     {
         var job = (Job*)argument;
         float* scratch = (float*)(job->Scratch + (worker * job->ScratchBytes));
-        int count = job->X.Count, rows = job->Y.Columns;
-        int end = Math.Min((chunk + 1) * job->BlocksPerChunk * BlockRows, rows);
-        for (int row = chunk * job->BlocksPerChunk * BlockRows; row < end; row += BlockRows)
+        int count = job->X.Count, first = chunk * job->BlocksPerChunk * BlockRows, end = Math.Min(first + (job->BlocksPerChunk * BlockRows), job->Y.Columns);
+        Initialise(job, first, end - first);
+        if (count < 3)
         {
-            int n = Math.Min(BlockRows, end - row);
-            Initialise(job, row, n);
-            for (int start = 0; start < job->Padded; start += BlockColumns)
+            // Rows of W are used once: they are read one after another.
+            for (int row = first; row < end; row += BlockRows)
             {
-                int padded = Math.Min(BlockColumns, job->Padded - start);
-                float* x = job->Packed + ((long)count * start);
-                if (count < 3 && n == SixteenBitDots.Rows && start + padded <= job->W.Columns
-                    && job->W.Format.Encoding is WeightEncoding.Float16 or WeightEncoding.BFloat16)
-                {
-                    ushort* codes = (ushort*)job->W.Codes + ((long)row * job->W.Columns) + start;
-                    for (int t = 0; t < count; t++)
-                    {
-                        if (job->W.Format.Encoding == WeightEncoding.Float16)
-                            SixteenBitDots.Run<TSimd, TVector, SixteenBitDots.Halves>(x + (t * padded), codes, job->W.Columns, padded, job->Y.Row(t) + row);
-                        else
-                            SixteenBitDots.Run<TSimd, TVector, SixteenBitDots.BFloats>(x + (t * padded), codes, job->W.Columns, padded, job->Y.Row(t) + row);
-                    }
+                for (int start = 0; start < job->Padded; start += job->Stretch)
+                    Block<TSimd, TVector>(job, scratch, row, Math.Min(BlockRows, end - row), start);
+            }
 
-                    continue;
-                }
+            return;
+        }
 
-                float* w = scratch;
-                nint stride = padded;
-                // float32 rows that few rows of x will use are read where they lie.
-                if (job->W.Format.Encoding == WeightEncoding.Float32 && count < 3 && start + padded <= job->W.Columns)
-                {
-                    stride = job->W.Columns;
-                    w = (float*)job->W.Codes + (row * stride) + start;
-                }
-                else
-                {
-                    int columns = Math.Min(padded, job->W.Columns - start);
-                    for (int r = 0; r < n; r++)
-                    {
-                        DequantizeKernel.Run(job->W, row + r, start, columns, scratch + (r * padded));
-                        new Span<float>(scratch + (r * padded) + columns, padded - columns).Clear();
-                    }
-                }
+        for (int start = 0; start < job->Padded; start += job->Stretch)
+        {
+            for (int row = first; row < end; row += BlockRows)
+                Block<TSimd, TVector>(job, scratch, row, Math.Min(BlockRows, end - row), start);
+        }
+    }
 
-                DotProducts.Run<TSimd, TVector>(x, padded, count, w, stride, n, padded, job->Y.Data + row, job->Y.Stride, accumulate: true);
+    // Adds what a block of rows of W and a stretch of columns give to all rows of y.
+    private static void Block<TSimd, TVector>(Job* job, float* scratch, int row, int n, int start)
+        where TSimd : IFloatSimd<TVector>
+        where TVector : unmanaged
+    {
+        int count = job->X.Count, padded = Math.Min(job->Stretch, job->Padded - start);
+        float* x = job->Packed + ((long)count * start);
+        bool isWhole = start + padded <= job->W.Columns;
+        if (count < 3 && isWhole && job->W.Format.Encoding is WeightEncoding.Float16 or WeightEncoding.BFloat16)
+        {
+            ushort* codes = (ushort*)job->W.Codes + ((long)row * job->W.Columns) + start;
+            for (; n >= SixteenBitDots.Rows; n -= SixteenBitDots.Rows, row += SixteenBitDots.Rows, codes += (long)SixteenBitDots.Rows * job->W.Columns)
+            {
+                for (int t = 0; t < count; t++)
+                {
+                    if (job->W.Format.Encoding == WeightEncoding.Float16)
+                        SixteenBitDots.Run<TSimd, TVector, SixteenBitDots.Halves>(x + (t * padded), codes, job->W.Columns, padded, job->Y.Row(t) + row);
+                    else
+                        SixteenBitDots.Run<TSimd, TVector, SixteenBitDots.BFloats>(x + (t * padded), codes, job->W.Columns, padded, job->Y.Row(t) + row);
+                }
+            }
+
+            if (n == 0)
+                return;
+        }
+
+        float* w = scratch;
+        nint stride = padded;
+        // float32 rows that few rows of x will use are read where they lie.
+        if (job->W.Format.Encoding == WeightEncoding.Float32 && count < 3 && isWhole)
+        {
+            stride = job->W.Columns;
+            w = (float*)job->W.Codes + (row * stride) + start;
+        }
+        else
+        {
+            int columns = Math.Min(padded, job->W.Columns - start);
+            for (int r = 0; r < n; r++)
+            {
+                DequantizeKernel.Run(job->W, row + r, start, columns, scratch + (r * padded));
+                new Span<float>(scratch + (r * padded) + columns, padded - columns).Clear();
             }
         }
+
+        DotProducts.Run<TSimd, TVector>(x, padded, count, w, stride, n, padded, job->Y.Data + row, job->Y.Stride);
     }
 
     private static void Initialise(Job* job, int row, int n)
     {
+        var bias = new ReadOnlySpan<float>(job->Bias + row, job->Bias is null ? 0 : n);
         for (int t = 0; t < job->Y.Count; t++)
         {
-            float* y = job->Y.Row(t) + row;
-            for (int i = 0; i < n; i++)
-                y[i] = (job->Accumulate ? y[i] : 0) + (job->Bias is null ? 0 : job->Bias[row + i]);
+            var y = new Span<float>(job->Y.Row(t) + row, n);
+            if (bias.IsEmpty)
+            {
+                if (!job->Accumulate)
+                    y.Clear();
+            }
+            else if (job->Accumulate)
+                AddKernel.Run(job->Y.Row(t) + row, job->Bias + row, job->Y.Row(t) + row, n, 1);
+            else
+                bias.CopyTo(y);
         }
     }
 
@@ -145,7 +180,7 @@ internal static unsafe class CanonicalProduct
         public float* Packed, Bias;
         public byte* Scratch;
         public long ScratchBytes;
-        public int Padded, BlocksPerChunk;
+        public int Padded, Stretch, BlocksPerChunk;
         public bool Accumulate;
     }
 }

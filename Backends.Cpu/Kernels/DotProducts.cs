@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics;
 namespace Portable.Backends.Cpu;
 
 /// <summary>
-/// y = x w^T, or added to y, where rows of both lie along K: the inner loop of matrix products and of attention scores.
+/// y += x w^T, where rows of both lie along K: the inner loop of matrix products.
 /// Each output is one chain of multiply-adds per lane, then the sum of the lanes, whatever the tile it is computed in,
 /// so that a row's result does not depend on the rows beside it.
 /// </summary>
@@ -14,41 +14,63 @@ internal static unsafe class DotProducts
     /// <summary>K must be a multiple of this: whole vectors of every width.</summary>
     public const int Multiple = 16;
 
-    /// <summary>Computes an m x n block.</summary>
+    /// <summary>
+    /// Adds to an m x n block. Rows of w are the outer loop: those of a tile stay in the first-level cache while x passes by.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TSimd, TVector>(float* x, nint xs, int m, float* w, nint ws, int n, int k, float* y, nint ys, bool accumulate)
+    public static void Run<TSimd, TVector>(float* x, nint xs, int m, float* w, nint ws, int n, int k, float* y, nint ys)
         where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         Debug.Assert(k % Multiple == 0 && k >= 0);
-        int row = 0;
-        for (; row + 3 <= m; row += 3)
+        int column = 0, tiled = m < 3 ? 0 : m;
+        if (typeof(TSimd) == typeof(FloatSimd512))
         {
-            float* rows = x + (row * xs);
-            float* outputs = y + (row * ys);
-            int column = 0;
-            for (; column + 4 <= n; column += 4)
-                Tile3x4<TSimd, TVector>(rows, xs, w + (column * ws), ws, k, outputs + column, ys, accumulate);
-            for (; column < n; column++)
+            tiled -= tiled % DotTile512.Rows;
+            // Two tiles side by side: their rows of w stay in the first-level cache while x passes by once for both.
+            for (int columns; tiled > 0 && column + DotTile512.Columns <= n; column += columns)
             {
-                for (int r = 0; r < 3; r++)
-                    Tile1x1<TSimd, TVector>(rows + (r * xs), w + (column * ws), k, outputs + (r * ys) + column, accumulate);
+                columns = column + (2 * DotTile512.Columns) <= n ? 2 * DotTile512.Columns : DotTile512.Columns;
+                for (int row = 0; row < tiled; row += DotTile512.Rows)
+                {
+                    for (int c = column; c < column + columns; c += DotTile512.Columns)
+                        DotTile512.Run(x + (row * xs), xs, w + (c * ws), ws, k, y + (row * ys) + c, ys);
+                }
+            }
+        }
+        else
+        {
+            tiled -= tiled % 3;
+            for (; tiled > 0 && column + 4 <= n; column += 4)
+            {
+                for (int row = 0; row < tiled; row += 3)
+                    Tile3x4<TSimd, TVector>(x + (row * xs), xs, w + (column * ws), ws, k, y + (row * ys) + column, ys);
             }
         }
 
-        for (; row < m; row++)
+        Rows<TSimd, TVector>(x, xs, tiled, w, ws, column, n, k, y, ys);
+        Rows<TSimd, TVector>(x + (tiled * xs), xs, m - tiled, w, ws, 0, n, k, y + (tiled * ys), ys);
+    }
+
+    // Outputs from a column on, a row at a time.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rows<TSimd, TVector>(float* x, nint xs, int m, float* w, nint ws, int first, int n, int k, float* y, nint ys)
+        where TSimd : IFloatSimd<TVector>
+        where TVector : unmanaged
+    {
+        for (int row = 0; row < m; row++, x += xs, y += ys)
         {
-            int column = 0;
+            int column = first;
             for (; column + 8 <= n; column += 8)
-                Tile1x8<TSimd, TVector>(x + (row * xs), w + (column * ws), ws, k, y + (row * ys) + column, accumulate);
+                Tile1x8<TSimd, TVector>(x, w + (column * ws), ws, k, y + column);
             for (; column < n; column++)
-                Tile1x1<TSimd, TVector>(x + (row * xs), w + (column * ws), k, y + (row * ys) + column, accumulate);
+                Tile1x1<TSimd, TVector>(x, w + (column * ws), k, y + column);
         }
     }
 
     // 12 accumulators, 3 vectors of x and 1 of w: exactly the 16 registers of AVX2.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile3x4<TSimd, TVector>(float* x, nint xs, float* w, nint ws, int k, float* y, nint ys, bool accumulate)
+    private static void Tile3x4<TSimd, TVector>(float* x, nint xs, float* w, nint ws, int k, float* y, nint ys)
         where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
@@ -78,13 +100,13 @@ internal static unsafe class DotProducts
             c3 = TSimd.MultiplyAdd(v, r, c3);
         }
 
-        Store4(TSimd.Sum4(a0, a1, a2, a3), y, accumulate);
-        Store4(TSimd.Sum4(b0, b1, b2, b3), y + ys, accumulate);
-        Store4(TSimd.Sum4(c0, c1, c2, c3), y + ys + ys, accumulate);
+        Add4(TSimd.Sum4(a0, a1, a2, a3), y);
+        Add4(TSimd.Sum4(b0, b1, b2, b3), y + ys);
+        Add4(TSimd.Sum4(c0, c1, c2, c3), y + ys + ys);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1x8<TSimd, TVector>(float* x, float* w, nint ws, int k, float* y, bool accumulate)
+    private static void Tile1x8<TSimd, TVector>(float* x, float* w, nint ws, int k, float* y)
         where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
@@ -104,26 +126,21 @@ internal static unsafe class DotProducts
             a7 = TSimd.MultiplyAdd(TSimd.Load(w6 + ws + i), p, a7);
         }
 
-        Store4(TSimd.Sum4(a0, a1, a2, a3), y, accumulate);
-        Store4(TSimd.Sum4(a4, a5, a6, a7), y + 4, accumulate);
+        Add4(TSimd.Sum4(a0, a1, a2, a3), y);
+        Add4(TSimd.Sum4(a4, a5, a6, a7), y + 4);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1x1<TSimd, TVector>(float* x, float* w, int k, float* y, bool accumulate)
+    private static void Tile1x1<TSimd, TVector>(float* x, float* w, int k, float* y)
         where TSimd : IFloatSimd<TVector>
         where TVector : unmanaged
     {
         TVector sum = TSimd.Broadcast(0);
         for (nint i = 0; i < k; i += TSimd.Count)
             sum = TSimd.MultiplyAdd(TSimd.Load(w + i), TSimd.Load(x + i), sum);
-        *y = accumulate ? *y + TSimd.Sum(sum) : TSimd.Sum(sum);
+        *y += TSimd.Sum(sum);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store4(Vector128<float> sums, float* y, bool accumulate)
-    {
-        if (accumulate)
-            sums = Vector128.Load(y) + sums;
-        sums.Store(y);
-    }
+    private static void Add4(Vector128<float> sums, float* y) => (Vector128.Load(y) + sums).Store(y);
 }

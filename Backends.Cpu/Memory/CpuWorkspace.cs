@@ -6,6 +6,8 @@ namespace Portable.Backends.Cpu;
 /// </summary>
 internal sealed unsafe class CpuWorkspace(int workers) : IDisposable
 {
+    private const long WorthHugePages = 1 << 20;
+
     private NativeBlock? _shared;
     private NativeBlock? _private;
 
@@ -36,7 +38,9 @@ internal sealed unsafe class CpuWorkspace(int workers) : IDisposable
             return block;
         block?.Dispose();
         block = null;
-        // Half as much again, so that slowly growing requests do not allocate each time.
-        return block = new NativeBlock(NativeBlock.Align(checked(bytes + (bytes / 2))));
+        // Half as much again, so that slowly growing requests do not allocate each time; and what is larger than a first-level
+        // cache's translations reach, in huge pages.
+        bytes = NativeBlock.Align(checked(bytes + (bytes / 2)));
+        return block = new NativeBlock(bytes < WorthHugePages ? bytes : Math.Max(bytes, HugePages.Least));
     }
 }

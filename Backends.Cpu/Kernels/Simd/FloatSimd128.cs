@@ -121,12 +121,14 @@ internal readonly unsafe struct FloatSimd128 : IFloatSimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Sum4(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
     {
-        // Lanes 0 + 2 and 1 + 3 first, as Sum does.
-        Vector128<float> ab = Vector128.Create((a.GetLower() + a.GetUpper()), (b.GetLower() + b.GetUpper()));
-        Vector128<float> cd = Vector128.Create((c.GetLower() + c.GetUpper()), (d.GetLower() + d.GetUpper()));
-        return Sse.IsSupported
-            ? Sse.Shuffle(ab, cd, 0b10_00_10_00) + Sse.Shuffle(ab, cd, 0b11_01_11_01)
-            : Vector128.Create(ab[0] + ab[1], ab[2] + ab[3], cd[0] + cd[1], cd[2] + cd[3]);
+        // Lanes 0 + 2 and 1 + 3 first, as Sum does. Halves of 64 bits would go through memory on x86.
+        if (Sse.IsSupported)
+        {
+            Vector128<float> ab = Sse.UnpackLow(a, b) + Sse.UnpackHigh(a, b), cd = Sse.UnpackLow(c, d) + Sse.UnpackHigh(c, d);
+            return Sse.MoveLowToHigh(ab, cd) + Sse.MoveHighToLow(cd, ab);
+        }
+
+        return Vector128.Create(Sum(a), Sum(b), Sum(c), Sum(d));
     }
 
     /// <inheritdoc/>
