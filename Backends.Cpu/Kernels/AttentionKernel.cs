@@ -8,13 +8,17 @@ namespace Portable.Backends.Cpu;
 /// a group (sequence or segment), a key head and a block of queries; the query heads that share the key head are rows of
 /// the same block, so that each key and value is read once for all of them. Where that gives too few units, as for one
 /// sequence that decodes, a unit is a part of the keys.
-/// Tiles of keys start at multiples of their size. A row's weights and sums within a tile depend on nothing but its own
-/// keys there, and tiles are merged in ascending order: no partition changes a bit.
+/// Tiles of keys start at multiples of their size, and spans of tiles at multiples of theirs. A row's weights and sums
+/// within a tile depend on nothing but its own keys there; tiles are merged to spans and spans to the whole in ascending
+/// order: no partition changes a bit.
 /// </summary>
 internal static unsafe class AttentionKernel
 {
     // Keys per tile: their scores for all rows of a block stay in the second-level cache.
     private const int TileKeys = 128;
+
+    // Keys per span, the least that a part of a unit has: merging its sums costs little beside reading them.
+    private const int SpanKeys = 4 * TileKeys;
 
     // A row of scores: blocks of keys may begin before the tile and end after it.
     private const int ScoreStride = TileKeys + (2 * ScoreProducts.Lanes);
@@ -72,11 +76,11 @@ internal static unsafe class AttentionKernel
             return;
         Job<TSource> job = new() { Source = source, QueriesPerBlock = Math.Max(1, source.BlockRows / form.GroupHeads), Parts = 1 };
         job.Blocks = (longest + job.QueriesPerBlock - 1) / job.QueriesPerBlock;
-        job.Rows = Align(Math.Min(job.QueriesPerBlock, longest) * form.GroupHeads, ScoreProducts.Rows);
+        job.Rows = Align(Math.Min(job.QueriesPerBlock, longest) * form.GroupHeads, ScoreProducts.RowMultiple);
         job.ValueStride = CpuKvCache.Pad(form.ValueSize);
         job.StateFloats = ((long)job.Rows * job.ValueStride) + (2L * job.Rows);
         job.TileFloats = Math.Max((long)source.KeyBlocks(TileKeys) * ScoreProducts.Lanes * form.HeadSize, (long)TileKeys * job.ValueStride);
-        long scratchBytes = (((long)job.Rows * (form.HeadSize + ScoreStride + 3)) + (2 * job.StateFloats) + job.TileFloats) * sizeof(float);
+        long scratchBytes = (((long)job.Rows * (form.HeadSize + ScoreStride + 3)) + (3 * job.StateFloats) + job.TileFloats) * sizeof(float);
         job.Scratch = workspace.Private(ref scratchBytes);
         job.ScratchBytes = scratchBytes;
         int units = checked(source.Groups * job.Blocks * form.KeyHeads);
@@ -88,11 +92,11 @@ internal static unsafe class AttentionKernel
             return;
         }
 
-        int tiles = 1, parts = 1;
+        int spans = 1, parts = 1;
         if (pool.Threads > 1 && job.Blocks == 1 && job.Rows <= MostPartRows && units < 4 * pool.Threads)
         {
-            tiles = MostTiles(source);
-            parts = (int)Math.Min(tiles, Math.Min(work / InlineWork, 8L * pool.Threads) / units);
+            spans = MostSpans(source);
+            parts = (int)Math.Min(spans, Math.Min(work / InlineWork, 8L * pool.Threads) / units);
         }
 
         if (parts <= 1)
@@ -101,16 +105,16 @@ internal static unsafe class AttentionKernel
             return;
         }
 
-        job.TilesPerPart = (tiles + parts - 1) / parts;
-        job.Parts = (tiles + job.TilesPerPart - 1) / job.TilesPerPart;
-        job.Tiles = job.Parts * job.TilesPerPart;
-        job.States = (float*)workspace.Shared(checked(job.StateFloats * job.Tiles * units * sizeof(float)));
+        job.SpansPerPart = (spans + parts - 1) / parts;
+        job.Parts = (spans + job.SpansPerPart - 1) / job.SpansPerPart;
+        job.Spans = job.Parts * job.SpansPerPart;
+        job.States = (float*)workspace.Shared(checked(job.StateFloats * job.Spans * units * sizeof(float)));
         pool.Run(unit, &job, checked(units * job.Parts));
         for (int i = 0; i < units; i++)
             merge(&job, 0, i);
     }
 
-    private static int MostTiles<TSource>(TSource source) where TSource : unmanaged, IAttentionSource
+    private static int MostSpans<TSource>(TSource source) where TSource : unmanaged, IAttentionSource
     {
         int most = 0;
         for (int g = 0; g < source.Groups; g++)
@@ -125,13 +129,13 @@ internal static unsafe class AttentionKernel
             }
 
             if (firstKey < endKey)
-                most = Math.Max(most, TilesBefore(endKey) - (firstKey / TileKeys));
+                most = Math.Max(most, SpansBefore(endKey) - (firstKey / SpanKeys));
         }
 
         return most;
     }
 
-    private static int TilesBefore(int endKey) => (int)(((long)endKey + TileKeys - 1) / TileKeys);
+    private static int SpansBefore(int endKey) => (int)(((long)endKey + SpanKeys - 1) / SpanKeys);
 
     private static int Align(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
 
@@ -147,11 +151,12 @@ internal static unsafe class AttentionKernel
         if (!job->Find(unit, out int group, out int head, out int firstRow, out int endRow))
             return;
 
-        int m = (endRow - firstRow) * form.GroupHeads, padded = Align(m, ScoreProducts.Rows);
+        int m = (endRow - firstRow) * form.GroupHeads, padded = Align(m, ScoreProducts.RowMultiple);
         float* query = (float*)(job->Scratch + (worker * job->ScratchBytes));
         float* scores = query + ((nint)job->Rows * form.HeadSize);
         float* running = scores + ((nint)job->Rows * ScoreStride);
-        float* tileState = running + job->StateFloats;
+        float* spanState = running + job->StateFloats;
+        float* tileState = spanState + job->StateFloats;
         float* tile = tileState + job->StateFloats;
         int* firsts = (int*)(tile + job->TileFloats), ends = firsts + job->Rows, limits = ends + job->Rows;
         float** blocks = stackalloc float*[job->Source.KeyBlocks(TileKeys)];
@@ -168,18 +173,26 @@ internal static unsafe class AttentionKernel
         new Span<float>(query + ((nint)m * form.HeadSize), (padded - m) * form.HeadSize).Clear();
         bool isWhole = job->Parts == 1;
         if (isWhole)
-            Begin(job, head, m, running);
-        int firstTile = firstKey / TileKeys, endTile = TilesBefore(endKey);
+            BeginWithSink(job, head, m, running);
+        int firstSpan = firstKey / SpanKeys, endSpan = SpansBefore(endKey);
         if (!isWhole)
         {
-            endTile = Math.Min(endTile, firstTile + ((part + 1) * job->TilesPerPart));
-            firstTile += part * job->TilesPerPart;
+            endSpan = Math.Min(endSpan, firstSpan + ((part + 1) * job->SpansPerPart));
+            firstSpan += part * job->SpansPerPart;
         }
 
-        for (int t = firstTile; t < endTile; t++)
+        float* span = spanState;
+        int fromKey = Math.Max(firstKey, firstSpan * SpanKeys), toKey = (int)Math.Min(endKey, (long)endSpan * SpanKeys);
+        for (int from = fromKey, to; from < toKey; from = to)
         {
-            int start = t * TileKeys, from = Math.Max(start, firstKey), to = Math.Min(start + TileKeys, endKey);
-            float* state = isWhole ? tileState : job->State(unit, t - (firstKey / TileKeys));
+            to = (int)Math.Min(((from / TileKeys) + 1L) * TileKeys, toKey);
+            if (from == fromKey || from % SpanKeys == 0)
+            {
+                span = isWhole ? spanState : job->State(unit, (from / SpanKeys) - (firstKey / SpanKeys));
+                Begin(job, m, span);
+            }
+
+            float* state = tileState;
             for (int group4 = 0; group4 < padded; group4 += ScoreProducts.Rows)
             {
                 int limit = 0;
@@ -213,15 +226,16 @@ internal static unsafe class AttentionKernel
                 position += run;
             }
 
-            if (isWhole)
-                Add<TSimd, TVector>(job->Rows, job->ValueStride, m, state, running);
+            Add<TSimd, TVector>(job->Rows, job->ValueStride, m, state, span);
+            if (isWhole && (to == toKey || to % SpanKeys == 0))
+                Add<TSimd, TVector>(job->Rows, job->ValueStride, m, span, running);
         }
 
         if (isWhole)
             Finish(job, head, firstRow, m, running);
     }
 
-    // Puts the tiles of a unit's parts together.
+    // Puts the spans of a unit's parts together.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Merge<TSimd, TVector, TSource>(void* argument, int worker, int unit)
         where TSimd : IFloatSimd<TVector>
@@ -236,27 +250,35 @@ internal static unsafe class AttentionKernel
         float* running = (float*)(job->Scratch + (worker * job->ScratchBytes));
         int* firsts = (int*)(running + job->StateFloats), ends = firsts + job->Rows;
         job->Range(group, firstRow, m, firsts, ends, out int firstKey, out int endKey);
-        Begin(job, head, m, running);
-        int tiles = TilesBefore(endKey) - (firstKey / TileKeys);
-        for (int t = 0; t < tiles; t++)
-            Add<TSimd, TVector>(job->Rows, job->ValueStride, m, job->State(unit, t), running);
+        BeginWithSink(job, head, m, running);
+        int spans = SpansBefore(endKey) - (firstKey / SpanKeys);
+        for (int i = 0; i < spans; i++)
+            Add<TSimd, TVector>(job->Rows, job->ValueStride, m, job->State(unit, i), running);
         Finish(job, head, firstRow, m, running);
     }
 
-    // A sink is a key with a score and no value.
-    private static void Begin<TSource>(Job<TSource>* job, int head, int m, float* state) where TSource : unmanaged, IAttentionSource
+    private static void Begin<TSource>(Job<TSource>* job, int m, float* state) where TSource : unmanaged, IAttentionSource
     {
+        float* maxima = state + ((nint)job->Rows * job->ValueStride);
+        new Span<float>(state, m * job->ValueStride).Clear();
+        new Span<float>(maxima, m).Fill(float.NegativeInfinity);
+        new Span<float>(maxima + job->Rows, m).Clear();
+    }
+
+    // A sink is a key with a score and no value.
+    private static void BeginWithSink<TSource>(Job<TSource>* job, int head, int m, float* state) where TSource : unmanaged, IAttentionSource
+    {
+        Begin(job, m, state);
         AttentionForm form = job->Source.Form;
         float* maxima = state + ((nint)job->Rows * job->ValueStride), denominators = maxima + job->Rows;
-        new Span<float>(state, m * job->ValueStride).Clear();
-        for (int r = 0; r < m; r++)
+        for (int r = 0; r < m && form.Sinks is not null; r++)
         {
             maxima[r] = form.Sink((head * form.GroupHeads) + (r % form.GroupHeads));
             denominators[r] = float.IsNegativeInfinity(maxima[r]) ? 0 : 1;
         }
     }
 
-    // The state of a tile into that of all tiles before it: sums and denominators are relative to the larger maximum.
+    // The state of a tile or span into that of all before it: sums and denominators are relative to the larger maximum.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Add<TSimd, TVector>(int rows, int valueStride, int m, float* tile, float* running)
         where TSimd : IFloatSimd<TVector>
@@ -359,10 +381,10 @@ internal static unsafe class AttentionKernel
         public byte* Scratch;
         public float* States;
         public long ScratchBytes, StateFloats, TileFloats;
-        public int QueriesPerBlock, Blocks, Rows, ValueStride, Parts, TilesPerPart, Tiles;
+        public int QueriesPerBlock, Blocks, Rows, ValueStride, Parts, SpansPerPart, Spans;
 
-        /// <summary>Sums [rows][value stride], maxima [rows], denominators [rows] of a tile of a unit whose parts are apart.</summary>
-        public readonly float* State(int unit, int tile) => States + ((((long)unit * Tiles) + tile) * StateFloats);
+        /// <summary>Sums [rows][value stride], maxima [rows], denominators [rows] of a span of a unit whose parts are apart.</summary>
+        public readonly float* State(int unit, int span) => States + ((((long)unit * Spans) + span) * StateFloats);
 
         /// <summary>What a unit is, and whether it has rows.</summary>
         public readonly bool Find(int unit, out int group, out int head, out int firstRow, out int endRow)

@@ -18,7 +18,7 @@ internal readonly unsafe struct PagedSource(PagedAttentionJob job) : IAttentionS
     public int Groups => _job.Sequences;
 
     /// <inheritdoc/>
-    public int BlockRows => 96;
+    public int BlockRows => 192;
 
     /// <inheritdoc/>
     public int KeyBlocks(int keys)
@@ -67,7 +67,22 @@ internal readonly unsafe struct PagedSource(PagedAttentionJob job) : IAttentionS
         where TVector : unmanaged
     {
         byte* values = _job.Value(group, head, position, out run);
-        return Widen<TSimd, TVector>(values, (stride = _job.ValueStride) * (run = Math.Min(run, limit)), ref scratch);
+        stride = _job.ValueStride;
+        run = Math.Min(run, limit);
+        if (!_job.IsHalf)
+            return (float*)values;
+        // What is copied anyway is put together.
+        float* widened = scratch;
+        Widen<TSimd, TVector>(values, run * stride, ref scratch);
+        while (run < limit)
+        {
+            values = _job.Value(group, head, position + run, out int more);
+            more = Math.Min(more, limit - run);
+            Widen<TSimd, TVector>(values, more * stride, ref scratch);
+            run += more;
+        }
+
+        return widened;
     }
 
     private float* Widen<TSimd, TVector>(byte* source, nint length, ref float* scratch)

@@ -19,33 +19,29 @@ internal sealed class ModelRun : IDisposable
         return new ModelRun(await PortableModel.LoadAsync(options, new BackendSelector([new CpuBackend()])));
     }
 
-    /// <summary>Answers a prompt of so many tokens; the first token of the output belongs to the prefill, each further one is a step of decoding.</summary>
-    public async Task<AnswerTimes> Answer(int prompt, int steps)
+    /// <summary>A prompt of random tokens, none like one before.</summary>
+    public int[] Prompt(int length)
     {
         int vocabulary = Model.Config.VocabularySize;
-        int[] tokens = [.. Enumerable.Range(0, prompt).Select(_ => _random.Next(vocabulary))];
+        int[] tokens = [.. Enumerable.Range(0, length).Select(_ => _random.Next(vocabulary))];
         tokens[0] = ++_prompts % vocabulary;
+        return tokens;
+    }
+
+    /// <summary>Answers a new prompt of so many tokens; the first token of the output belongs to the prefill, each further one is a step of decoding.</summary>
+    public Task<AnswerTimes> Answer(int prompt, int steps) => Answer(Prompt(prompt), steps);
+
+    /// <summary>Answers a prompt; what the KV cache holds of it is used.</summary>
+    public async Task<AnswerTimes> Answer(int[] tokens, int steps)
+    {
         var generation = Model.Generate(new ModelPrompt(tokens), new GenerationOptions { MaxTokens = steps + 1, IgnoreEndTokens = true });
         await foreach (GeneratedToken _ in generation)
         {
         }
 
-        if (generation.CachedTokens != 0 || generation.OutputTokens != steps + 1)
-            throw new InvalidOperationException($"{generation.CachedTokens} tokens were cached and {generation.OutputTokens - 1} steps made, expected 0 and {steps}");
+        if (generation.OutputTokens != steps + 1)
+            throw new InvalidOperationException($"{generation.OutputTokens - 1} steps were made, expected {steps}");
         return new AnswerTimes(generation.PrefillTime.TotalSeconds, steps == 0 ? 0 : generation.DecodeTime.TotalSeconds / steps);
-    }
-
-    /// <summary>The best prefill and the best decoding of some answers.</summary>
-    public async Task<AnswerTimes> Best(int rounds, int prompt, int steps)
-    {
-        AnswerTimes best = await Answer(prompt, steps);
-        for (int round = 1; round < rounds; round++)
-        {
-            AnswerTimes next = await Answer(prompt, steps);
-            best = new AnswerTimes(Math.Min(best.Prefill, next.Prefill), Math.Min(best.Step, next.Step));
-        }
-
-        return best;
     }
 
     public void Dispose() => Model.Dispose();

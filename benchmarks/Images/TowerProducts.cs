@@ -8,7 +8,7 @@ namespace Portable.Benchmarks.Images;
 /// <summary>A tower's matrix products alone, on random activations.</summary>
 internal static unsafe class TowerProducts
 {
-    private const int Rounds = 3;
+    private const int Rounds = 8;
 
     public static void Run(int threads, QwenTower tower, int patches, double peak)
     {
