@@ -40,6 +40,7 @@ public class BuildTests
     {
         CliRun.InProcess("build", BuiltIn).FailedWith(2, "--output");
         CliRun.InProcess("build", BuiltIn, "-o", "").FailedWith(2, "empty");
+        CliRun.InProcess("build", BuiltIn, "-o", Engine, "--head-bits", "5").FailedWith(2, "4 or 6");
         CliRun.InProcess("build", Path.Combine(_folder, "nowhere"), "-o", Engine).FailedWith(1, "no such file or folder");
         CliRun.InProcess("build", BuiltIn, "-o", _folder).FailedWith(1, "is no engine file");
         CliRun.InProcess("inspect", BuiltIn, "--verify").FailedWith(2, "--verify");

@@ -22,9 +22,9 @@ internal sealed class LoadedDecoder : IDisposable
     private readonly DecoderWeights _weights;
     private readonly CommandStream _stream;
 
-    public LoadedDecoder(string path, TestDevice device, int context, int chunk = 256, int logitRows = 256)
+    public LoadedDecoder(string path, TestDevice device, int context, int chunk = 256, int logitRows = 256, int? headBits = null)
     {
-        _description = ModelDescription.Open(new ModelOptions { Path = path }, []);
+        _description = ModelDescription.Open(new ModelOptions { Path = path, HeadBits = headBits }, []);
         try
         {
             (IBackend backend, DeviceOptions options) = Backend(device);

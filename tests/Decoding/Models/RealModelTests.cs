@@ -169,7 +169,16 @@ public sealed class RealModelTests
     [Explicit("runs for minutes; the first chunks are checked by the test above")]
     public void PerplexityOfTheWholeTextHolds(string golden) => CheckPerplexity(golden, int.MaxValue);
 
-    private static void CheckPerplexity(string golden, int chunks)
+    /// <summary>What an output matrix of fewer bits costs, on the same text.</summary>
+    [TestCaseSource(nameof(Cases))]
+    [Explicit("runs for minutes; its figures are in README")]
+    public void PerplexityOfTheWholeTextWithARoundedHead(string golden)
+    {
+        CheckPerplexity(golden, int.MaxValue, headBits: 6);
+        CheckPerplexity(golden, int.MaxValue, headBits: 4);
+    }
+
+    private static void CheckPerplexity(string golden, int chunks, int? headBits = null)
     {
         using JsonDocument json = Fixtures.Json(golden);
         JsonElement protocol = json.RootElement.GetProperty("perplexity");
@@ -189,7 +198,7 @@ public sealed class RealModelTests
         JsonElement reference = protocol.GetProperty("float_reference").GetProperty("chunk_nll");
         int count = Math.Min(chunks, protocol.GetProperty("chunks").GetInt32());
         using var exact = new LoadedDecoder(model, TestDevice.CpuReference, context: size, chunk: 128, logitRows: 128);
-        using var fast = new LoadedDecoder(model, TestDevice.CpuFast, context: size, chunk: 128, logitRows: 128);
+        using var fast = new LoadedDecoder(model, TestDevice.CpuFast, context: size, chunk: 128, logitRows: 128, headBits);
         int vocabulary = exact.Config.VocabularySize, agree = 0;
         double exactNll = 0, fastNll = 0, kl = 0;
         for (int chunk = 0; chunk < count; chunk++)
@@ -213,7 +222,13 @@ public sealed class RealModelTests
         int scored = count * (size - 1);
         double exactPpl = Math.Exp(exactNll / scored), fastPpl = Math.Exp(fastNll / scored);
         TestContext.Out.WriteLine(
-            $"{count} chunks: reference {exactPpl:F4}, fast {fastPpl:F4} ({fastPpl / exactPpl:F5}), top-1 {(double)agree / scored:F4}, mean KL {kl / scored:F5}");
+            $"{count} chunks{(headBits is { } bits ? $", head of {bits} bits" : "")}: reference {exactPpl:F4}, fast {fastPpl:F4} ({fastPpl / exactPpl:F5}), top-1 {(double)agree / scored:F4}, mean KL {kl / scored:F5}");
+        if (headBits is not null)
+        {
+            Assert.That(fastPpl / exactPpl, Is.LessThanOrEqualTo(1.05), "perplexity with a rounded head over the reference's");
+            return;
+        }
+
         if (chunks == int.MaxValue)
             Assert.That(exactPpl, Is.EqualTo(protocol.GetProperty("float_reference").GetProperty("ppl").GetDouble()).Within(0.001));
         Assert.That(fastPpl / exactPpl, Is.LessThanOrEqualTo(MostPerplexityRatio), "perplexity of the fast mode over the reference's");
