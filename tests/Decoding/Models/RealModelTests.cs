@@ -169,13 +169,13 @@ public sealed class RealModelTests
     [Explicit("runs for minutes; the first chunks are checked by the test above")]
     public void PerplexityOfTheWholeTextHolds(string golden) => CheckPerplexity(golden, int.MaxValue);
 
-    /// <summary>What an output matrix of fewer bits costs, on the same text.</summary>
+    /// <summary>What an output matrix of fewer bits costs, on a third of the text.</summary>
     [TestCaseSource(nameof(Cases))]
     [Explicit("runs for minutes; its figures are in README")]
-    public void PerplexityOfTheWholeTextWithARoundedHead(string golden)
+    public void PerplexityOfTwentyChunksWithARoundedHead(string golden)
     {
-        CheckPerplexity(golden, int.MaxValue, headBits: 6);
-        CheckPerplexity(golden, int.MaxValue, headBits: 4);
+        CheckPerplexity(golden, 20, headBits: 6);
+        CheckPerplexity(golden, 20, headBits: 4);
     }
 
     private static void CheckPerplexity(string golden, int chunks, int? headBits = null)
@@ -225,7 +225,7 @@ public sealed class RealModelTests
             $"{count} chunks{(headBits is { } bits ? $", head of {bits} bits" : "")}: reference {exactPpl:F4}, fast {fastPpl:F4} ({fastPpl / exactPpl:F5}), top-1 {(double)agree / scored:F4}, mean KL {kl / scored:F5}");
         if (headBits is not null)
         {
-            Assert.That(fastPpl / exactPpl, Is.LessThanOrEqualTo(1.05), "perplexity with a rounded head over the reference's");
+            Assert.That(fastPpl / exactPpl, Is.LessThanOrEqualTo(headBits == 6 ? 1.01 : 1.07), "perplexity with a rounded head over the reference's");
             return;
         }
 
