@@ -77,14 +77,14 @@ internal static class EngineIndexReader
     }
 
     private static EngineSection? OptionalSection(JsonElement parent, string name) =>
-        parent.GetProperty(name) is { ValueKind: not JsonValueKind.Null } section ? Section(section) : null;
+        parent.TryGetProperty(name, out JsonElement section) && section.ValueKind != JsonValueKind.Null ? Section(section) : null;
 
     private static string Text(JsonElement parent, string name) => NotNull(parent.GetProperty(name).GetString());
 
-    private static string? OptionalText(JsonElement parent, string name) => parent.GetProperty(name).GetString();
+    private static string? OptionalText(JsonElement parent, string name) => parent.TryGetProperty(name, out JsonElement text) ? text.GetString() : null;
 
     private static int? OptionalNumber(JsonElement parent, string name) =>
-        parent.GetProperty(name) is { ValueKind: not JsonValueKind.Null } number ? number.GetInt32() : null;
+        parent.TryGetProperty(name, out JsonElement number) && number.ValueKind != JsonValueKind.Null ? number.GetInt32() : null;
 
     private static long Number(JsonElement parent, string name) => parent.GetProperty(name).GetInt64();
 
