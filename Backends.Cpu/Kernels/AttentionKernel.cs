@@ -23,6 +23,9 @@ internal static unsafe class AttentionKernel
     // A row of scores: blocks of keys may begin before the tile and end after it.
     private const int ScoreStride = TileKeys + (2 * ScoreProducts.Lanes);
 
+    // Rows (queries times query heads per key head) per block, which share the cost of copying a tile.
+    private const int BlockRows = 192;
+
     // Multiply-adds below which waking a worker costs more than it saves.
     private const long InlineWork = 1 << 17;
 
@@ -74,7 +77,7 @@ internal static unsafe class AttentionKernel
 
         if (longest == 0)
             return;
-        Job<TSource> job = new() { Source = source, QueriesPerBlock = Math.Max(1, source.BlockRows / form.GroupHeads), Parts = 1 };
+        Job<TSource> job = new() { Source = source, QueriesPerBlock = Math.Max(1, BlockRows / form.GroupHeads), Parts = 1 };
         job.Blocks = (longest + job.QueriesPerBlock - 1) / job.QueriesPerBlock;
         job.Rows = Align(Math.Min(job.QueriesPerBlock, longest) * form.GroupHeads, ScoreProducts.RowMultiple);
         job.ValueStride = CpuKvCache.Pad(form.ValueSize);
@@ -192,7 +195,6 @@ internal static unsafe class AttentionKernel
                 Begin(job, m, span);
             }
 
-            float* state = tileState;
             for (int group4 = 0; group4 < padded; group4 += ScoreProducts.Rows)
             {
                 int limit = 0;
@@ -205,7 +207,7 @@ internal static unsafe class AttentionKernel
             float* shifted = scores + ScoreProducts.Lanes;
             ScoreProducts.Run<TSimd, TVector>(query, padded, form.HeadSize, blocks, columns, count, limits, shifted, ScoreStride);
 
-            float* maxima = state + ((nint)job->Rows * job->ValueStride), denominators = maxima + job->Rows;
+            float* maxima = tileState + ((nint)job->Rows * job->ValueStride), denominators = maxima + job->Rows;
             for (int r = 0; r < m; r++)
             {
                 float* row = shifted + ((nint)r * ScoreStride);
@@ -217,16 +219,16 @@ internal static unsafe class AttentionKernel
                     Weigh<TSimd, TVector>(row + first, end - first, form.Scale, form.SoftCap, out maxima[r], out denominators[r]);
             }
 
-            new Span<float>(state, padded * job->ValueStride).Clear();
+            new Span<float>(tileState, padded * job->ValueStride).Clear();
             for (int position = from; position < to;)
             {
                 float* values = job->Source.Values<TSimd, TVector>(group, head, position, to - position, tile, out nint stride, out int run);
                 WeightedSums.Run<TSimd, TVector>(
-                    shifted + (position - from), ScoreStride, padded, values, stride, run, limits, position - from, job->ValueStride, state, job->ValueStride);
+                    shifted + (position - from), ScoreStride, padded, values, stride, run, limits, position - from, job->ValueStride, tileState, job->ValueStride);
                 position += run;
             }
 
-            Add<TSimd, TVector>(job->Rows, job->ValueStride, m, state, span);
+            Add<TSimd, TVector>(job->Rows, job->ValueStride, m, tileState, span);
             if (isWhole && (to == toKey || to % SpanKeys == 0))
                 Add<TSimd, TVector>(job->Rows, job->ValueStride, m, span, running);
         }

@@ -43,18 +43,16 @@ internal static unsafe class CanonicalProduct
             job.Y = new FloatRows(y.Row(first), y.Stride, count, rows);
             job.Packed = (float*)workspace.Shared(sizeof(float) * (long)count * job.Padded);
             long work = (long)count * w.Columns;
-            int packChunks = stretches;
             if (work >= WorkPerChunk)
-                pool.Run(&PackBlock, &job, packChunks);
+                pool.Run(&PackBlock, &job, stretches);
             else
             {
-                for (int chunk = 0; chunk < packChunks; chunk++)
+                for (int chunk = 0; chunk < stretches; chunk++)
                     PackBlock(&job, 0, chunk);
             }
 
             // Enough to be worth handing over, then as many as leave every thread some.
-            int most = (int)Math.Clamp(WorkPerChunk / Math.Max(work * BlockRows, 1), Math.Clamp(blocks / (3 * pool.Threads), 1, MostBlocksPerChunk), blocks);
-            job.BlocksPerChunk = most;
+            job.BlocksPerChunk = (int)Math.Clamp(WorkPerChunk / Math.Max(work * BlockRows, 1), Math.Clamp(blocks / (3 * pool.Threads), 1, MostBlocksPerChunk), blocks);
             int chunks = (blocks + job.BlocksPerChunk - 1) / job.BlocksPerChunk;
             if (Vector512.IsHardwareAccelerated)
                 pool.Run(&Chunk<FloatSimd512, Vector512<float>>, &job, chunks);

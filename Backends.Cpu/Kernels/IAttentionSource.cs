@@ -15,9 +15,6 @@ internal unsafe interface IAttentionSource
     /// <summary>Sequences or segments.</summary>
     int Groups { get; }
 
-    /// <summary>Rows (queries times query heads per key head) that are worth one copy of the keys and values they see.</summary>
-    int BlockRows { get; }
-
     /// <summary>The most blocks of keys that <see cref="Keys"/> gives for this many keys.</summary>
     int KeyBlocks(int keys);
 

@@ -18,9 +18,6 @@ internal readonly unsafe struct PagedSource(PagedAttentionJob job) : IAttentionS
     public int Groups => _job.Sequences;
 
     /// <inheritdoc/>
-    public int BlockRows => 192;
-
-    /// <inheritdoc/>
     public int KeyBlocks(int keys)
     {
         int pages = ((keys - 1) / _job.PageSize) + 2;

@@ -18,9 +18,6 @@ internal readonly unsafe struct SegmentSource(SegmentAttentionJob job) : IAttent
     public int Groups => _job.Segments;
 
     /// <inheritdoc/>
-    public int BlockRows => 192;
-
-    /// <inheritdoc/>
     public int KeyBlocks(int keys) => (keys + ScoreProducts.Lanes - 1) / ScoreProducts.Lanes;
 
     /// <inheritdoc/>

@@ -67,7 +67,7 @@ internal static unsafe class TileProduct<TSimd, TVector, TForm>
                         d20 = d21 = Start(starts + (2 * StartStride) + 1);
                         d30 = d31 = Start(starts + (3 * StartStride) + 1);
                     }
-                    else if (half == 0 && (typeof(TForm) == typeof(Tags.Symmetric6) || typeof(TForm) == typeof(Tags.Affine6) || typeof(TForm) == typeof(Tags.Halves6)
+                    else if (half == 0 && (typeof(TForm) == typeof(Tags.Symmetric6) || typeof(TForm) == typeof(Tags.Affine6)
                         || (typeof(TSimd) == typeof(Simd256Vnni) && (typeof(TForm) == typeof(Tags.Symmetric8) || typeof(TForm) == typeof(Tags.Affine8)))))
                     {
                         AddStart(ref d00, ref d01, starts + 1);

@@ -57,7 +57,7 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Adds the dot product of four codes with four activations -127..127 to every 32-bit lane: codes -128..127, or 0..255 where <see cref="BytesAreShifted"/>.</summary>
     static abstract TVector DotBytes(TVector accumulator, TVector codes, TVector activations);
 
-    /// <summary>Whether <see cref="DotBytes"/> takes codes plus 128, and a sum is to start with <see cref="ActivationRows.Starts"/>.</summary>
+    /// <summary>Whether <see cref="DotBytes"/> takes codes plus 128, and a sum is to start with <see cref="ActivationRows.Starts"/>; TileProduct asks for the type instead, and says why.</summary>
     static abstract bool BytesAreShifted { get; }
 
     /// <summary>codes ^ 0x80.</summary>
